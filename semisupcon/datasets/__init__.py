@@ -1,0 +1,59 @@
+"""The corpora, and the one resolver from a task's name to its Table and Task.
+
+A corpus is one file with one function for each of its tasks. The function takes a folder and the corpus's own
+options, all of them named and with defaults, and returns ``(Table, Task)``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from typing import Any
+
+from semisupcon.errors import UserError
+from semisupcon.table import Table, Task
+
+# Name on the command line -> "module:function" inside this package.
+TASKS: dict[str, str] = {
+    "synth_instrument": "synth:synth_instrument",
+    "synth_pitch": "synth:synth_pitch",
+    "synth_tags": "synth:synth_tags",
+    "synth_key": "synth:synth_key",
+    "synth_mood": "synth:synth_mood",
+    "nsynth_pitch": "nsynth:nsynth_pitch",
+    "nsynth_instr_family": "nsynth:nsynth_instr_family",
+    "gtzan": "gtzan:gtzan",
+    "mtat_top50": "mtat:mtat_top50",
+    "mtat_all": "mtat:mtat_all",
+}
+
+
+def load(name: str, option: str = "--data.sl_task", **kwargs: Any) -> tuple[Table, Task]:
+    """The table and the task that ``name`` stands for.
+
+    Args:
+        name: a task name, one of ``TASKS``.
+        option: the command line option that named it, for error messages; its kwargs are taken to be
+            ``--data.sl_kwargs`` for ``--data.sl_task``, and so on.
+        kwargs: options of the corpus, such as ``root``.
+
+    Raises:
+        UserError: the name is unknown, or the corpus takes no such option, or its folder is not as expected.
+    """
+    if name not in TASKS:
+        near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.5)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UserError(f"{option}={name}: no such task.{hint}\nThe tasks are: {', '.join(sorted(TASKS))}.")
+    module, function = TASKS[name].split(":")
+    corpus = getattr(importlib.import_module(f"semisupcon.datasets.{module}"), function)
+    taken = inspect.signature(corpus).parameters
+    for key in kwargs:
+        if key not in taken:
+            near = difflib.get_close_matches(key, taken, n=1, cutoff=0.5)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise UserError(
+                f"{option.replace('_task', '_kwargs')}.{key}: {name} takes no such option.{hint}\n"
+                f"Its options are: {', '.join(taken) or 'none'}."
+            )
+    return corpus(**kwargs)

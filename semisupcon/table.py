@@ -1,0 +1,115 @@
+"""The two contracts between a corpus and everything else: a Table of clips and the Task they are labelled for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Split = Literal["train", "val", "test"]
+Kind = Literal["multiclass", "multilabel", "regression", "key"]
+
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+# Variable-width UTF-8 without one Python object a row: forked workers share it, and its memory stays flat.
+TEXT = np.dtypes.StringDType()
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the labels of a table mean.
+
+    Args:
+        name: the name users give on the command line, such as ``gtzan``.
+        kind: ``multiclass`` (exactly one class), ``multilabel`` (any number of tags), ``regression``
+            (K numbers), ``key`` (one of 24 keys, scored with the MIREX weights).
+        classes: the K class names (tags, or target names) in their fixed order; column k of the labels
+            belongs to ``classes[k]``.
+        group: what ``Table.group`` holds, for reports: ``artist``, ``song``, ``player``; empty if nothing.
+    """
+
+    name: str
+    kind: Kind
+    classes: tuple[str, ...]
+    group: str = ""
+
+    @property
+    def exclusive(self) -> bool:
+        """Whether a clip has exactly one of the classes."""
+        return self.kind in ("multiclass", "key")
+
+
+@dataclass(frozen=True)
+class Table:
+    """Clips of one corpus, as arrays of N rows.
+
+    Every file of the corpus has a row, also those without labels, so that no file of a test split can pass for
+    an unlabelled training clip.
+
+    Args:
+        root: the folder that ``path`` is relative to.
+        path: (N,) relative file paths, ``StringDType``.
+        split: (N,) ``train``, ``val`` or ``test``, ``StringDType``.
+        labels: (N, K) float32; 0/1 for classes and tags, the value for regression, NaN = unknown.
+        group: (N,) what must not be torn apart by a split and what intervals are drawn over (artist, player);
+            empty text = unknown.
+    """
+
+    root: Path
+    path: npt.NDArray[np.generic]
+    split: npt.NDArray[np.generic]
+    labels: npt.NDArray[np.float32]
+    group: npt.NDArray[np.generic]
+
+    def __post_init__(self) -> None:
+        rows = len(self.path)
+        if not len(self.split) == len(self.labels) == len(self.group) == rows or self.labels.ndim != 2:
+            raise ValueError(
+                f"columns of unequal length: path {rows}, split {len(self.split)}, "
+                f"labels {self.labels.shape}, group {len(self.group)}"
+            )
+        if strange := set(np.unique(self.split)) - set(SPLITS):
+            raise ValueError(f"unknown split {sorted(strange)}; the splits are {SPLITS}")
+
+    @classmethod
+    def build(
+        cls,
+        root: str | Path,
+        path: Sequence[str],
+        split: Sequence[str],
+        labels: npt.ArrayLike | None = None,
+        group: Sequence[str] | None = None,
+    ) -> Table:
+        """A table from plain sequences; no ``labels`` means none known (K = 0), no ``group`` means unknown."""
+        rows = len(path)
+        return cls(
+            root=Path(root),
+            path=np.array(path, dtype=TEXT),
+            split=np.array(split, dtype=TEXT),
+            labels=np.zeros((rows, 0), np.float32) if labels is None else np.asarray(labels, np.float32),
+            group=np.array([""] * rows if group is None else group, dtype=TEXT),
+        )
+
+    def __len__(self) -> int:
+        return len(self.path)
+
+    @property
+    def labelled(self) -> npt.NDArray[np.bool_]:
+        """(N,) whether a clip has at least one known label."""
+        return np.asarray(~np.isnan(self.labels).all(axis=1))  # all() of no columns is True: K = 0 is unlabelled
+
+    def rows(self, which: npt.NDArray[np.bool_] | npt.NDArray[np.int64]) -> Table:
+        """The rows picked by a mask or by indices."""
+        return Table(self.root, self.path[which], self.split[which], self.labels[which], self.group[which])
+
+    def of(self, split: Split) -> Table:
+        """The rows of one split."""
+        return self.rows(np.asarray(self.split == split))
+
+    def file(self, row: int) -> Path:
+        """The full path of a row's file."""
+        return self.root / str(self.path[row])
