@@ -1,0 +1,95 @@
+"""Who is compared with whom, and the target contrastive matrix that a row of similarities should look like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from semisupcon.objectives.signals import Signal
+
+Unknown = Literal["negative", "ignore"]
+
+
+@dataclass(frozen=True)
+class Views:
+    """N views and what their targets depend on.
+
+    Args:
+        embedding: (N, P) projected embeddings.
+        labels: (N, K) float32, NaN = unknown.
+        labelled: (N,) bool, whether the view's clip was drawn with its labels.
+        file: (N,) int64, the file that a view was cut from.
+        identity: (N,) int64, a number that no other view of the whole batch has, on any rank.
+    """
+
+    embedding: Tensor
+    labels: Tensor
+    labelled: Tensor
+    file: Tensor
+    identity: Tensor
+
+    def __len__(self) -> int:
+        return len(self.file)
+
+    def __getitem__(self, which: slice | Tensor) -> Views:
+        return Views(
+            self.embedding[which], self.labels[which], self.labelled[which], self.file[which], self.identity[which]
+        )
+
+
+class Pairing:
+    """Which views of each clip are anchors and which are candidates; the default is all against all others.
+
+    Args:
+        anchors: indices of the views that are anchors; None = all.
+        candidates: indices of the views that are candidates; None = all. With ``[0]`` and ``[1]`` the first view
+            of each clip is compared with the second view of every clip (COLA).
+    """
+
+    def __init__(self, anchors: list[int] | None = None, candidates: list[int] | None = None) -> None:
+        self.anchors = anchors
+        self.candidates = candidates
+
+    def select(self, views: Views, per_clip: int) -> tuple[Views, Views]:
+        """N = B * ``per_clip`` views, clip by clip -> (anchors, candidates)."""
+        number = torch.arange(len(views), device=views.file.device) % per_clip
+        return self._pick(views, number, self.anchors), self._pick(views, number, self.candidates)
+
+    @staticmethod
+    def _pick(views: Views, number: Tensor, wanted: list[int] | None) -> Views:
+        return views if wanted is None else views[torch.isin(number, torch.tensor(wanted, device=number.device))]
+
+
+def target_matrix(
+    anchors: Views, candidates: Views, signal: Signal, unknown: Unknown = "negative"
+) -> tuple[Tensor, Tensor]:
+    """Semi-supervised targets: max(same clip, signal) where both clips are labelled, else same clip.
+
+    This is the one place where a signal's NaN ("cannot judge") becomes a target and a place in the denominator.
+
+    Args:
+        anchors: A views.
+        candidates: C views.
+        signal: judges pairs of labelled clips.
+        unknown: what a pair of different clips is that involves a labelled one and cannot be judged (the other is
+            unlabelled, or no label is known of both): a ``negative`` as in the paper, or left out of the
+            denominator (``ignore``). Two unlabelled clips are always negatives.
+
+    Returns:
+        targets (A, C) float32 in [0, 1] and keep (A, C) bool: everybody but the anchor itself and the ignored.
+    """
+    same = anchors.file[:, None] == candidates.file[None, :]
+    keep = anchors.identity[:, None] != candidates.identity[None, :]
+    if not (anchors.labelled.any() and candidates.labelled.any()):
+        judged = torch.full_like(same, torch.nan, dtype=torch.float32)
+    else:
+        both = anchors.labelled[:, None] & candidates.labelled[None, :]
+        judged = torch.where(both, signal(anchors.labels, candidates.labels), torch.nan)
+    if unknown == "ignore":
+        either = anchors.labelled[:, None] | candidates.labelled[None, :]
+        keep &= same | ~(judged.isnan() & either)
+    targets = torch.where(same, 1.0, judged.nan_to_num(0.0)) * keep
+    return targets, keep
