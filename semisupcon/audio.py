@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff",
 FULL_SCALE = 32768  # int16 full scale: 1.0 as float
 _CONTEXT = 512  # samples at the lower rate read on both sides of a crop, so that the resampling filter sees no edge
 
+# An mp3 frame may keep its bits in the frames before it (the bit reservoir, 511 bytes back), so that the first
+# frames after a seek decode to noise. In the smallest frames that encoders write, 511 bytes are 12 frames of 1,152.
+_MP3_LEAD = 12 * 1152
+_VORBIS_LEAD = 8192  # the longest block of Vorbis
+_OGG_PAGE = 65_307  # bytes of the longest page, RFC 3533
+
 
 @dataclass(frozen=True)
 class Info:
@@ -34,7 +41,7 @@ class Info:
 
     def samples(self, sample_rate: int) -> int:
         """Length after resampling to ``sample_rate`` (Hz), in samples."""
-        return math.ceil(self.frames * sample_rate / self.rate)
+        return math.floor(self.frames / (self.rate / sample_rate) + 0.5)  # soxr's own formula, rounding errors and all
 
 
 def info(path: str | Path) -> Info:
@@ -105,9 +112,11 @@ def _frames(file: soundfile.SoundFile, start: int, count: int | None) -> npt.NDA
     # libsndfile does not scale when it reads a float file as integers, so only 16-bit files are read as int16.
     exact = file.subtype == "PCM_16"
     with _quiet(file.format == "MP3"):
-        if start:
-            file.seek(start)
-        frames = file.read(-1 if count is None else count, dtype="int16" if exact else "float32", always_2d=True)
+        origin = _origin(file, start)
+        if origin:
+            file.seek(origin)
+        wanted = -1 if count is None else start - origin + count
+        frames = file.read(wanted, dtype="int16" if exact else "float32", always_2d=True)[start - origin :]
     if exact:
         return frames
     if not np.isfinite(frames).all():
@@ -115,10 +124,31 @@ def _frames(file: soundfile.SoundFile, start: int, count: int | None) -> npt.NDA
     return frames * np.float32(FULL_SCALE)
 
 
+def _origin(file: soundfile.SoundFile, start: int) -> int:
+    """The frame to seek to and decode from, so that what is decoded is right from frame ``start`` on."""
+    if file.format == "MP3":
+        return max(0, start - _MP3_LEAD)
+    if file.subtype == "VORBIS":
+        # libsndfile takes the last page for full, and a seek into it is off by what its last block was cut by.
+        return min(start, max(0, _last_page(file.name) - _VORBIS_LEAD))
+    return start
+
+
+def _last_page(path: str) -> int:
+    """The frame that the last page of an Ogg file begins with; 0 if there is one page, or none can be made out."""
+    with Path(path).open("rb") as file:
+        file.seek(max(0, os.fstat(file.fileno()).st_size - 2 * _OGG_PAGE))
+        tail = file.read()
+    # RFC 3533, section 6: "OggS", version 0, flags, then the frame that the page ends with; -1 if no packet ends.
+    pages = (int.from_bytes(at[1], "little", signed=True) for at in re.finditer(rb"OggS\0.(.{8})", tail, re.DOTALL))
+    ends = [end for end in pages if end >= 0]
+    return ends[-2] if len(ends) > 1 else 0
+
+
 @contextlib.contextmanager
 def _opened(path: str | Path) -> Iterator[soundfile.SoundFile]:
     try:
-        with _quiet(str(path).endswith(".mp3")):
+        with _quiet(str(path).lower().endswith(".mp3")):
             file = soundfile.SoundFile(os.fspath(path))
     except (soundfile.SoundFileError, OSError, TypeError) as error:
         raise BadAudio(path, _why(Path(path), error)) from None

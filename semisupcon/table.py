@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -60,10 +60,10 @@ class Table:
     """
 
     root: Path
-    path: npt.NDArray[np.generic]
-    split: npt.NDArray[np.generic]
+    path: npt.NDArray[Any]
+    split: npt.NDArray[Any]
     labels: npt.NDArray[np.float32]
-    group: npt.NDArray[np.generic]
+    group: npt.NDArray[Any]
 
     def __post_init__(self) -> None:
         rows = len(self.path)

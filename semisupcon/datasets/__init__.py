@@ -57,3 +57,18 @@ def load(name: str, option: str = "--data.sl_task", **kwargs: Any) -> tuple[Tabl
                 f"Its options are: {', '.join(taken) or 'none'}."
             )
     return corpus(**kwargs)
+
+
+def load_folder(root: str, val_split: float) -> Table:
+    """A plain folder of audio as a table without labels, split into train and val.
+
+    Args:
+        root: searched with all its subfolders.
+        val_split: the share of files that go to ``val``, in [0, 1).
+
+    Raises:
+        UserError: the folder is missing or holds no audio.
+    """
+    from semisupcon.datasets.folder import folder
+
+    return folder(root, val_split)

@@ -1,0 +1,103 @@
+"""What an augmentation is: a change to some examples of a batch, drawn anew for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from semisupcon.errors import UserError
+
+
+class Transform(nn.Module):
+    """Changes each example with probability ``p``, by parameters of its own.
+
+    A subclass writes ``effect``. Whatever is random is drawn from torch's global generator on the audio's device, so
+    that the seed set at the start of a batch decides all of it. Nothing clips or normalises: where an effect makes
+    the audio louder it may leave [-1, 1].
+
+    Args:
+        p: the probability that an example is changed, at strength 1.
+
+    Raises:
+        UserError: ``p`` is no probability.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise UserError(f"{type(self).__name__}: p is a probability, 0 to 1, not {p}")
+        self.p = p
+
+    def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
+        """All of the (n, 1, T) examples changed; ``audio`` is a copy that may be written to."""
+        raise NotImplementedError(f"{type(self).__name__} has no effect")
+
+    def forward(self, audio: Tensor, sample_rate: int, strength: float = 1.0) -> Tensor:
+        """(N, 1, T) float32 -> (N, 1, T) of the same length; skipped examples come out bit by bit as they went in.
+
+        Args:
+            audio: (N, 1, T) float32; it is not written to.
+            sample_rate: Hz.
+            strength: scales ``p`` (up to 1) and the range of the effect; 1 is as constructed, 0 is off.
+        """
+        return self.change_(check(audio).clone(), sample_rate, strength)
+
+    def change_(self, audio: Tensor, sample_rate: int, strength: float = 1.0, among: Tensor | None = None) -> Tensor:
+        """As ``forward``, in place, and only where ``among`` (N,) bool says so."""
+        chosen = choose(len(audio), self.p * strength, audio.device)
+        return replace_(self, audio, chosen if among is None else chosen & among, sample_rate, strength)
+
+
+class OneOf(Transform):
+    """One of several transforms, each as likely as the others; ``p`` decides whether, and the members' own is unused.
+
+    Args:
+        transforms: to choose from.
+        p: the probability that an example gets one of them.
+    """
+
+    def __init__(self, transforms: Sequence[Transform], p: float) -> None:
+        super().__init__(p)
+        if not transforms:
+            raise UserError(f"{type(self).__name__}: no transforms to choose from")
+        self.transforms = nn.ModuleList(transforms)
+
+    def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
+        """(n, 1, T) -> (n, 1, T), each example by the transform drawn for it."""
+        drawn = torch.randint(len(self.transforms), (len(audio),), device=audio.device)
+        for number, transform in enumerate(self.transforms):
+            assert isinstance(transform, Transform)  # a ModuleList forgets what it holds
+            replace_(transform, audio, drawn == number, sample_rate, strength)
+        return audio
+
+
+def replace_(transform: Transform, audio: Tensor, which: Tensor, sample_rate: int, strength: float) -> Tensor:
+    """Puts the effect in place of the examples of ``which`` (N,) bool, so that the others cost nothing."""
+    rows = which.nonzero().squeeze(1)
+    if len(rows):
+        audio.index_copy_(0, rows, transform.effect(audio.index_select(0, rows), sample_rate, strength))
+    return audio
+
+
+def choose(count: int, p: float, device: torch.device) -> Tensor:
+    """(count,) bool, each true with probability ``p`` (1 where it is more)."""
+    return torch.rand(count, device=device) < p
+
+
+def uniform(count: int, bounds: tuple[float, float], device: torch.device) -> Tensor:
+    """(count, 1), each drawn evenly between the bounds."""
+    low, high = bounds
+    return torch.rand(count, 1, device=device) * (high - low) + low
+
+
+def check(audio: Tensor) -> Tensor:
+    """The audio, if it is (N, 1, T) float32.
+
+    Raises:
+        ValueError: it is not.
+    """
+    if audio.dim() != 3 or audio.shape[1] != 1 or audio.dtype != torch.float32:
+        raise ValueError(f"expected audio (N, 1, T) torch.float32, not {tuple(audio.shape)} {audio.dtype}")
+    return audio

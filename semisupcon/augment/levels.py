@@ -1,0 +1,40 @@
+"""Louder, softer, upside down."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from semisupcon.augment.base import Transform, uniform
+
+
+class Gain(Transform):
+    """Amplifies by a gain drawn evenly in dB. Strength multiplies both bounds; nothing is clipped.
+
+    Args:
+        gain: bounds in dB.
+        p: the probability that an example is changed.
+    """
+
+    def __init__(self, gain: tuple[float, float] = (-15.0, 5.0), p: float = 0.4) -> None:
+        super().__init__(p)
+        self.gain = gain
+
+    def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
+        """(n, 1, T) -> (n, 1, T)."""
+        decibels = strength * uniform(len(audio), self.gain, audio.device)  # (n, 1)
+        return audio.mul_(10 ** (decibels / 20)[..., None])
+
+
+class PolarityInversion(Transform):
+    """Turns the waveform upside down, which nobody hears. Strength scales the probability only.
+
+    Args:
+        p: the probability that an example is changed.
+    """
+
+    def __init__(self, p: float = 0.6) -> None:
+        super().__init__(p)
+
+    def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
+        """(n, 1, T) -> (n, 1, T)."""
+        return audio.neg_()

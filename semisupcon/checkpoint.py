@@ -1,0 +1,128 @@
+"""The one contract between training and everything after it: a file that an encoder can be built from."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from semisupcon import __version__
+from semisupcon.encoders.base import Encoder, build
+from semisupcon.errors import UserError
+
+KEY = "semisupcon"
+"""Where a checkpoint says what its encoder is."""
+
+_PREFIX = "encoder."
+_SHOWN = 12  # differing names listed in an error
+
+
+def describe(encoder: Encoder, samples: int | None) -> dict[str, Any]:
+    """What a checkpoint has to say under ``KEY`` beside its weights; plain values only.
+
+    Args:
+        encoder: what the weights belong to.
+        samples: length of the views it was trained on.
+    """
+    return {"format": 1, "version": __version__, "encoder": encoder.spec, "samples": samples}
+
+
+def view_samples(path: str | Path) -> int | None:
+    """Length in samples of the views that a checkpoint's encoder was trained on, where it says so."""
+    return load(path).get(KEY, {}).get("samples")
+
+
+def load(path: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint, read without running any code in it.
+
+    Raises:
+        UserError: the file is missing, broken, or holds more than tensors and plain values.
+    """
+    path = Path(path)
+    if not path.is_file():
+        found = sorted(p.name for p in path.glob("*.ckpt")) if path.is_dir() else []
+        hint = f"It is a folder; its checkpoints are: {', '.join(found) or 'none'}." if path.is_dir() else ""
+        raise UserError(f"{path}: no such checkpoint file. {hint}".rstrip())
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f"{path}: cannot be read as a checkpoint ({path.stat().st_size:,} bytes; {reason}).\n"
+            "It may be cut off, or hold more than weights and plain values. Use another checkpoint of the same run."
+        ) from None
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise UserError(f"{path}: is no checkpoint of a training run (no state_dict in it).")
+    return content
+
+
+def pretrained(path: str | Path) -> Encoder:
+    """The encoder that a checkpoint holds, with its weights, in eval mode.
+
+    Only subclasses of ``Encoder`` are ever built, and every weight must fit: none missing, none left over.
+
+    Raises:
+        UserError: the file is no checkpoint of this project, or does not fit the encoder it names.
+    """
+    content = load(path)
+    if KEY not in content:
+        raise UserError(
+            f"{path}: does not say what encoder it holds (no '{KEY}' entry). It was not written by this project's "
+            "pretrain.py or finetune.py."
+        )
+    encoder = build(content[KEY]["encoder"])
+    load_weights(encoder, content["state_dict"], str(path))
+    return encoder.eval()
+
+
+def load_weights(encoder: Encoder, state: dict[str, Any], source: str) -> None:
+    """Copy the encoder's weights out of a whole module's ``state_dict``.
+
+    Raises:
+        UserError: listing what is missing, left over, or of another shape.
+    """
+    weights = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
+    wanted = encoder.state_dict()
+    wrong = [f"  missing: {name}" for name in wanted if name not in weights]
+    wrong += [f"  not in the encoder: {name}" for name in weights if name not in wanted]
+    wrong += [
+        f"  other shape: {name} is {tuple(weights[name].shape)}, the encoder has {tuple(value.shape)}"
+        for name, value in wanted.items()
+        if name in weights and weights[name].shape != value.shape
+    ]
+    if wrong:
+        more = [f"  ... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
+        raise UserError(
+            f"{source}: its weights do not fit {type(encoder).__name__} ({len(wrong)} differences):\n"
+            + "\n".join(wrong[:_SHOWN] + more)
+        )
+    encoder.load_state_dict(weights)
+
+
+def check_same(path: str | Path, encoder: Encoder) -> None:
+    """Refuse an encoder given by the user that differs from the one a checkpoint holds.
+
+    Raises:
+        UserError: listing each option that differs, with both values.
+    """
+    held = load(path).get(KEY, {}).get("encoder", {})
+    given = encoder.spec
+    if held == given:
+        return
+    wrong = []
+    if held.get("class_path") != given["class_path"]:
+        wrong.append(f"  class_path: {held.get('class_path')} in the checkpoint, {given['class_path']} given")
+    else:
+        options = {**held["init_args"], **given["init_args"]}
+        wrong += [
+            f"  {name}: {held['init_args'].get(name)} in the checkpoint, {given['init_args'].get(name)} given"
+            for name in options
+            if held["init_args"].get(name) != given["init_args"].get(name)
+        ]
+    raise UserError(
+        f"{path}: holds another encoder than the one given:\n"
+        + "\n".join(wrong)
+        + "\nLeave the encoder (and target_sr) out: the checkpoint decides them."
+    )

@@ -1,0 +1,46 @@
+"""The best state of training by validation, kept in memory and put back at its end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from torch import Tensor
+
+from semisupcon.downstream.model import Downstream
+
+
+class KeepBest(Callback):
+    """Remembers the trained weights where ``monitor`` was lowest. They travel in checkpoints, so a resumed run knows.
+
+    Args:
+        monitor: a logged value; without one (no validation clips) the last weights stay.
+    """
+
+    def __init__(self, monitor: str = "val/loss") -> None:
+        self.monitor = monitor
+        self.best, self.epoch = math.inf, -1
+        self.weights: dict[str, Tensor] | None = None
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remember the weights where they are the best so far."""
+        value = float(trainer.callback_metrics.get(self.monitor, math.nan))
+        if value < self.best and isinstance(pl_module, Downstream):
+            self.best, self.epoch = value, trainer.current_epoch
+            state = pl_module.trained().state_dict()
+            self.weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the best weights back."""
+        if self.weights is not None and isinstance(pl_module, Downstream):
+            pl_module.trained().load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        """For the checkpoint."""
+        return {"best": self.best, "epoch": self.epoch, "weights": self.weights}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """From the checkpoint."""
+        self.best, self.epoch, self.weights = (state_dict[name] for name in ("best", "epoch", "weights"))

@@ -1,0 +1,147 @@
+"""The data of a downstream task: random crops to train on, whole clips to validate and test on."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from semisupcon.augment import Transform
+from semisupcon.batch import Batch, to_float
+from semisupcon.errors import UserError
+from semisupcon.loading.datamodule import MixedDataModule
+from semisupcon.loading.sampler import Draws
+from semisupcon.loading.segments import Clips, WholeClips, clips_loader
+from semisupcon.table import Task
+
+log = logging.getLogger(__name__)
+
+DEFAULT_SECONDS = 2.7
+
+
+class TaskDataModule(MixedDataModule):
+    """One labelled corpus with its splits.
+
+    Args:
+        sl_task: the corpus (a task name).
+        sl_kwargs: options of the corpus, such as root.
+        supervised_data_p: the share of the training labels that is used. Subsets nest and are stratified.
+        aug_list: augmentations of the training crops of fine-tuning, by name or class_path.
+        aug_severity: 0 (off) to 5.
+        target_sr: Hz; None = the encoder's, which it must not contradict.
+        target_len: seconds of a segment; None = what the checkpoint was pretrained on, 2.7 s without one.
+        batch_size: clips a batch.
+        num_workers: loading processes.
+        seed: decides order and crops; seed_everything by default.
+        split_seed: decides which labels a share takes; apart from seed.
+    """
+
+    least_views: ClassVar[int] = 1
+
+    def __init__(
+        self,
+        sl_task: str | None = None,
+        sl_kwargs: dict[str, Any] | None = None,
+        supervised_data_p: float = 1.0,
+        aug_list: list[str | Transform] | None = None,
+        aug_severity: float = 2.0,
+        target_sr: int | None = None,
+        target_len: float | None = None,
+        batch_size: int = 64,
+        num_workers: int = 2,
+        seed: int = 0,
+        split_seed: int = 0,
+    ) -> None:
+        if sl_task is None:
+            raise UserError("No task to evaluate: give --data.sl_task=NAME, such as --data.sl_task=synth_instrument.")
+        if not supervised_data_p > 0:
+            raise UserError(f"--data.supervised_data_p={supervised_data_p}: a probe needs labels, so more than 0.")
+        self.asked = (target_sr, target_len)
+        super().__init__(
+            sl_task=sl_task,
+            sl_kwargs=sl_kwargs,
+            supervised_data_p=supervised_data_p,
+            aug_list=aug_list,
+            aug_severity=aug_severity,
+            target_sr=target_sr or 22050,
+            target_len=target_len or DEFAULT_SECONDS,
+            batch_size=batch_size,
+            views=1,
+            view_layout="independent",
+            num_workers=num_workers,
+            seed=seed,
+            split_seed=split_seed,
+        )
+        self.bad: dict[str, str] = {}
+
+    @property
+    def task(self) -> Task:
+        """What the labels mean."""
+        task = self.pools.task
+        assert task is not None
+        return task
+
+    def fit_encoder(self, sample_rate: int, samples: int | None) -> None:
+        """Take the sample rate (Hz) from the encoder, and the segment length from pretraining where none is given.
+
+        Raises:
+            UserError: target_sr contradicts the encoder.
+        """
+        rate, seconds = self.asked
+        if rate is not None and rate != sample_rate:
+            raise UserError(f"--data.target_sr={rate}: the encoder takes {sample_rate} Hz. Leave target_sr out.")
+        self.sample_rate = sample_rate
+        self.length = samples if samples and seconds is None else round((seconds or DEFAULT_SECONDS) * sample_rate)
+
+    def clips(self, split: Literal["train", "val", "test"], size: int = 8) -> WholeClips:
+        """The labelled clips of a split, whole; of ``train`` those that supervised_data_p takes."""
+        pools = self.pools
+        rows = {"train": pools.labelled, "val": pools.val[pools.val_labelled], "test": pools.test}[split]
+        return WholeClips(pools.paths, pools.labels, rows, self.sample_rate, self.length, size)
+
+    def loader(self, split: Literal["val", "test"]) -> DataLoader[Clips]:
+        """The whole clips of a split, in order; under DDP every rank its share."""
+        clips = self.clips(split)
+        if split == "val":
+            rank, world = self._ranks()
+            clips.rows = clips.rows[rank::world]
+        return clips_loader(clips, self.num_workers)
+
+    def val_dataloader(self) -> Any:
+        """Whole validation clips; None where there are none."""
+        return self.loader("val") if self.pools.val_labelled.any() else None
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Crops are augmented in training; whole clips are never touched."""
+        return super().on_after_batch_transfer(batch, dataloader_idx) if isinstance(batch, Batch) else batch
+
+    def calibration(self, clips: int = 256, at_once: int = 32) -> list[Tensor]:
+        """Fixed crops of some training clips, (n, 1, T) float32 each, to calibrate BatchNorm statistics on."""
+        rows = np.random.default_rng(0).permutation(self.pools.labelled)[:clips]
+        dataset = self._crops(seed=0)
+        parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+        draws = [Draws(0, part, np.zeros(len(part), np.int64), np.ones(len(part), bool)) for part in parts]
+        return [to_float(dataset[draw].audio.flatten(0, 1)) for draw in draws]
+
+    def note_bad(self, bad: tuple[tuple[str, str], ...]) -> None:
+        """Name files that gave no audio, once each."""
+        for path, why in bad:
+            if path not in self.bad:
+                self.bad[path] = why
+                log.warning(f"left out, no audio in it: {path} ({why}); {len(self.bad)} such files so far")
+
+    def groups(self, rows: Tensor) -> list[str]:
+        """What intervals are drawn over, for some file rows."""
+        return [str(self.pools.group[row]) for row in rows.tolist()]
+
+    def names(self, rows: Tensor) -> list[str]:
+        """The files' paths inside the corpus."""
+        return [self.pools.short(int(row))[1] for row in rows.tolist()]
+
+    def labels(self, rows: Tensor) -> Tensor:
+        """(M, K) labels of some file rows."""
+        return torch.from_numpy(self.pools.labels)[rows]

@@ -1,0 +1,141 @@
+"""The frozen encoder, run once over a dataset and never again: embeddings, cached by what they depend on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from semisupcon.batch import to_float
+from semisupcon.cache import cache_folder
+from semisupcon.encoders.base import Encoder
+from semisupcon.loading.segments import WholeClips, clips_loader
+
+log = logging.getLogger(__name__)
+
+SEGMENTS_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Every segment of some clips.
+
+    Args:
+        segment: (S, D) float32.
+        clip: (S,) int64, the file row of each segment; the segments of a clip follow each other.
+        bad: files that gave no audio, with the reason.
+    """
+
+    segment: npt.NDArray[np.float32]
+    clip: npt.NDArray[np.int64]
+    bad: tuple[tuple[str, str], ...] = ()
+
+    def means(self) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+        """The mean embedding of each clip, (M, D), and its file row, (M,), in their order."""
+        if not len(self.clip):
+            return self.segment, self.clip
+        first = np.flatnonzero(np.r_[True, self.clip[1:] != self.clip[:-1]])
+        count = np.diff(np.r_[first, len(self.clip)])
+        return np.add.reduceat(self.segment, first, axis=0) / count[:, None].astype(np.float32), self.clip[first]
+
+
+@torch.no_grad()
+def encode(encoder: Encoder, audio: Tensor) -> Tensor:
+    """(S, 1, T) int16 or float segments -> (S, D), some at a time, so that a track may be of any length."""
+    parts = [encoder(to_float(part)) for part in audio.split(SEGMENTS_AT_ONCE)] if len(audio) else []
+    return torch.cat(parts) if parts else torch.zeros(0, encoder.dim, device=audio.device)
+
+
+def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers: int, what: str) -> Embeddings:
+    """Embeddings of all segments of some clips, from the cache where they are there.
+
+    The cache is keyed by the encoder's weights and statistics, the rate, the segment length, and path, size and
+    time of change of every file.
+
+    Args:
+        encoder: in eval mode for the time of the call.
+        clips: what to embed.
+        device: where the encoder runs.
+        num_workers: loading processes.
+        what: for the progress bar, such as ``test``.
+    """
+    path = cache_folder() / "embeddings" / f"{_key(encoder, clips)}.npz"
+    if path.exists():
+        try:
+            with np.load(path, allow_pickle=False) as held:
+                bad = tuple((str(name), str(why)) for name, why in held["bad"])
+                return Embeddings(held["segment"], held["clip"], bad)
+        except (OSError, ValueError, KeyError):
+            log.warning(f"{path}: unreadable, made again")
+    was_training = encoder.training
+    encoder.to(device).eval()
+    segments: list[npt.NDArray[np.float32]] = []
+    owners: list[npt.NDArray[np.int64]] = []
+    broken: list[tuple[str, str]] = []
+    with tqdm(total=len(clips.rows), desc=f"embedding {what}", unit="clip", leave=False) as bar:
+        for group in clips_loader(clips, num_workers):
+            segments.append(encode(encoder, group.audio.to(device)).float().cpu().numpy())
+            owners.append(group.clip.numpy())
+            broken += group.bad
+            bar.update(len(group.rows) + len(group.bad))
+    encoder.train(was_training)
+    found = Embeddings(
+        np.concatenate(segments) if segments else np.zeros((0, encoder.dim), np.float32),
+        np.concatenate(owners) if owners else np.zeros(0, np.int64),
+        tuple(broken),
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("wb") as file:
+        np.savez(file, segment=found.segment, clip=found.clip, bad=np.array(found.bad, dtype=str).reshape(-1, 2))
+    part.replace(path)
+    return found
+
+
+def _key(encoder: Encoder, clips: WholeClips) -> str:
+    digest = hashlib.sha256(json.dumps([encoder.spec, clips.sample_rate, clips.length], sort_keys=True).encode())
+    for name, value in encoder.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    for row in clips.rows.tolist():
+        file = str(clips.paths[row])
+        try:
+            found = Path(file).stat()
+            digest.update(f"{row} {file} {found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        except OSError:
+            digest.update(f"{row} {file} missing\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:32]
+
+
+def calibrate(encoder: Encoder, batches: list[Tensor], device: torch.device) -> None:
+    """Give an untrained encoder the BatchNorm statistics of training clips, without changing a weight.
+
+    Fresh statistics (mean 0, variance 1) fit no data and would make an untrained encoder look worse than it is.
+
+    Args:
+        encoder: changed in place; left in eval mode.
+        batches: (N, 1, T) float audio of training clips.
+        device: where it runs.
+    """
+    norms = [module for module in encoder.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    encoder.to(device).eval()
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches
+        norm.train()
+    with torch.no_grad():
+        for batch in batches if norms else []:
+            encoder(batch.to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    encoder.eval()

@@ -1,0 +1,65 @@
+"""Fine-tuning: encoder and head are trained together, on random crops."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from semisupcon.batch import Batch
+from semisupcon.downstream.datamodule import TaskDataModule
+from semisupcon.downstream.embed import calibrate, encode
+from semisupcon.downstream.model import Downstream
+from semisupcon.loading.segments import Clips
+
+
+class FineTune(Downstream):
+    """Trains everything. Clips are validated and tested by the mean embedding of all their segments."""
+
+    def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
+        """Build the head; regression targets are standardised on the training clips."""
+        if self.checkpoint is None:
+            calibrate(self.encoder, data.calibration(), device)
+        self.build_head(data.task)
+        self.head.fit_statistics(None, torch.from_numpy(data.pools.labels[data.pools.labelled]))
+        return {"datamodule": data}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """The loss on one crop of each clip."""
+        if not len(batch):
+            return None  # every file of the batch was broken
+        scores = self.head(self.encoder(batch.audio.flatten(0, 1)))  # (B, 1, 1, T) -> (B, D) -> (B, K)
+        loss = self.head.loss(scores, batch.labels)
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: Clips, batch_idx: int) -> None:
+        """Scores of whole clips."""
+        if len(batch.rows):
+            self.note(self.head(self._means(batch)), batch.labels)
+
+    @torch.no_grad()
+    def scores(self, data: TaskDataModule) -> tuple[Tensor, Tensor]:
+        """The head on the mean embedding of each test clip."""
+        self.eval()
+        scores, rows = [], []
+        for group in data.loader("test"):
+            data.note_bad(group.bad)
+            moved = group.to(self.device)
+            if len(moved.rows):
+                scores.append(self.head(self._means(moved)).cpu())
+                rows.append(group.rows)
+        return torch.cat(scores), torch.cat(rows)
+
+    def trained(self) -> nn.Module:
+        """Encoder and head."""
+        return nn.ModuleList([self.encoder, self.head])
+
+    def _means(self, clips: Clips) -> Tensor:
+        """(S, 1, T) segments of b clips -> (b, D) mean embeddings."""
+        embedding = encode(self.encoder, clips.audio)
+        place = torch.searchsorted(clips.rows.sort().values, clips.clip)
+        place = clips.rows.argsort()[place]
+        sums = embedding.new_zeros(len(clips.rows), embedding.shape[1]).index_add_(0, place, embedding)
+        return sums / place.bincount(minlength=len(clips.rows))[:, None]

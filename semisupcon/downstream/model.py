@@ -1,0 +1,130 @@
+"""What a probe and fine-tuning share: an encoder from a checkpoint, a head, validation on whole clips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from semisupcon import checkpoint as checkpoints
+from semisupcon.downstream import metrics
+from semisupcon.downstream.datamodule import TaskDataModule
+from semisupcon.downstream.heads import Head, HeadKind
+from semisupcon.encoders.base import Encoder
+from semisupcon.encoders.samplecnn import SampleCNN
+from semisupcon.table import Task
+
+
+class Downstream(LightningModule):
+    """An encoder with a head for one task; ``Probe`` and ``FineTune`` say what is trained.
+
+    Args:
+        checkpoint: of pretrain.py or finetune.py; it decides the encoder. None = an untrained encoder, whose
+            BatchNorm statistics are calibrated on training clips.
+        encoder: used where there is no checkpoint (None = SampleCNN as published); refused where it contradicts one.
+        head: linear, or mlp with one hidden layer.
+        hidden: width of the hidden layer of an mlp.
+        dropout: before the head's last layer.
+        optimizer: given the parameters, the optimizer.
+        scheduler: given the optimizer, a learning rate schedule stepped after every epoch.
+    """
+
+    head: Head
+    task: Task
+
+    def __init__(
+        self,
+        checkpoint: str | None = None,
+        encoder: Encoder | None = None,
+        head: HeadKind = "linear",
+        hidden: int = 512,
+        dropout: float = 0.0,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+    ) -> None:
+        super().__init__()
+        self.checkpoint = checkpoint
+        self.samples: int | None = None
+        """Samples of a view in pretraining, where the checkpoint says so."""
+        if checkpoint is not None:
+            if encoder is not None:
+                checkpoints.check_same(checkpoint, encoder)
+            self.encoder, self.samples = checkpoints.pretrained(checkpoint), checkpoints.view_samples(checkpoint)
+        else:
+            self.encoder = encoder or SampleCNN()
+        self.head_options: dict[str, Any] = {"kind": head, "hidden": hidden, "dropout": dropout}
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self._scores: list[Tensor] = []
+        self._labels: list[Tensor] = []
+
+    def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
+        """Build the head for the task and get ready to train.
+
+        Args:
+            data: the task.
+            device: where the encoder runs.
+
+        Returns:
+            what ``Trainer.fit`` is to train on.
+        """
+        raise NotImplementedError
+
+    def scores(self, data: TaskDataModule) -> tuple[Tensor, Tensor]:
+        """(M, K) scores of the test clips that could be read, on the CPU, and their (M,) file rows."""
+        raise NotImplementedError
+
+    def trained(self) -> nn.Module:
+        """What the optimizer sees."""
+        raise NotImplementedError
+
+    def build_head(self, task: Task) -> None:
+        """A fresh head for the task."""
+        self.task = task
+        self.head = Head(self.encoder.dim, task, **self.head_options)
+
+    def note(self, scores: Tensor, labels: Tensor) -> None:
+        """Keep the scores of some validation clips for the end of the epoch."""
+        self._scores.append(scores.detach())
+        self._labels.append(labels)
+
+    def on_validation_epoch_end(self) -> None:
+        """Loss and metrics over the whole validation set at once, never averaged over batches."""
+        scores, labels = torch.cat(self._scores), torch.cat(self._labels)
+        self._scores.clear()
+        self._labels.clear()
+        if self.trainer.world_size > 1:
+            scores, labels = _everyones(self, scores), _everyones(self, labels)
+        values = metrics.evaluate(self.task, scores.float().cpu().numpy(), labels.float().cpu().numpy())
+        main = metrics.main_metric(self.task)
+        self.log("val/loss", self.head.loss(scores, labels), prog_bar=True)
+        self.log(f"val/{main}", values[main], prog_bar=True)
+        self.log_dict({f"val/{name}": float(value) for name, value in values.items() if name != main})
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer over what is trained, and the schedule where there is one."""
+        optimizer = self.optimizer(self.trained().parameters())
+        if self.scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch", "monitor": "val/loss"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Say in the checkpoint what the encoder is and what the head is for."""
+        checkpoint[checkpoints.KEY] = {
+            **checkpoints.describe(self.encoder, self.samples),
+            "task": {"name": self.task.name, "kind": self.task.kind, "classes": list(self.task.classes)},
+            "head": self.head_options,
+        }
+
+
+def _everyones(module: LightningModule, values: Tensor) -> Tensor:
+    """The rows of all ranks; ranks may hold different numbers of them."""
+    counts = torch.as_tensor(module.all_gather(torch.tensor(len(values), device=module.device))).tolist()
+    padded = torch.cat([values, values.new_zeros(max(counts) - len(values), *values.shape[1:])])
+    gathered = module.all_gather(padded)
+    return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])

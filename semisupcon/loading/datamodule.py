@@ -1,0 +1,219 @@
+"""The data of a pretraining run: pools, loaders, augmentation on the device, and the state that a checkpoint keeps."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from pytorch_lightning import LightningDataModule
+from torch.utils.data import DataLoader
+
+from semisupcon import audio
+from semisupcon.augment import Chain, Transform
+from semisupcon.batch import Batch, to_float
+from semisupcon.errors import BadAudio, UserError
+from semisupcon.loading.pools import Pools, Request, make_pools
+from semisupcon.loading.sampler import MixedBatchSampler, SequentialBatchSampler
+from semisupcon.loading.views import ClipDataset, Layout
+
+log = logging.getLogger(__name__)
+
+
+class MixedDataModule(LightningDataModule):
+    """Batches of labelled and unlabelled clips.
+
+    Args:
+        sl_task: the corpus whose labels are used (a task name); None = self-supervised.
+        ssl_task: the corpus whose clips are used without labels. The same as sl_task: those whose labels
+            supervised_data_p leaves out. None = the folder data_dir.
+        data_dir: a folder of audio, used without labels where ssl_task is None.
+        val_split: the share of the files in data_dir that is validated on.
+        fully_supervised: use labelled clips only, whatever ssl_task and data_dir say.
+        sl_kwargs: options of the sl_task corpus, such as root.
+        ssl_kwargs: options of the ssl_task corpus.
+        supervised_data_p: p_s, the share of the labels that is used. Subsets nest and are stratified.
+        intrabatch_supervised_p: b_s, the share of labelled clips in a batch; None = one half where there are both
+            kinds, else whatever there is.
+        aug_list: augmentations in the order they are applied, by name or class_path; an empty list for none.
+        aug_severity: 0 (off) to 5; 2 is the paper's.
+        target_sr: sample rate in Hz; the encoder is told the same.
+        target_len: length of a view in seconds.
+        batch_size: clips a batch on each device.
+        views: views of each clip.
+        view_layout: adjacent (parts of one random chunk, SemiSupCon) or independent (each anywhere, CLMR).
+        num_workers: loading processes.
+        seed: decides order, crops and augmentations; seed_everything by default.
+        split_seed: decides which labels a share p_s takes; apart from seed.
+    """
+
+    least_views: ClassVar[int] = 2
+
+    def __init__(
+        self,
+        sl_task: str | None = None,
+        ssl_task: str | None = None,
+        data_dir: str | None = None,
+        val_split: float = 0.1,
+        fully_supervised: bool = False,
+        sl_kwargs: dict[str, Any] | None = None,
+        ssl_kwargs: dict[str, Any] | None = None,
+        supervised_data_p: float = 1.0,
+        intrabatch_supervised_p: float | None = None,
+        aug_list: list[str | Transform] | None = None,
+        aug_severity: float = 2.0,
+        target_sr: int = 22050,
+        target_len: float = 2.7,
+        batch_size: int = 96,
+        views: int = 2,
+        view_layout: Layout = "adjacent",
+        num_workers: int = 2,
+        seed: int = 0,
+        split_seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.request = Request(
+            sl_task=sl_task,
+            ssl_task=ssl_task,
+            data_dir=data_dir,
+            val_split=val_split,
+            fully_supervised=fully_supervised,
+            sl_kwargs=sl_kwargs,
+            ssl_kwargs=ssl_kwargs,
+            supervised_data_p=supervised_data_p,
+            intrabatch_supervised_p=intrabatch_supervised_p,
+            split_seed=split_seed,
+        )
+        for name, value, least in (
+            ("batch_size", batch_size, 1),
+            ("views", views, self.least_views),
+            ("target_sr", target_sr, 1),
+        ):
+            if value < least:
+                raise UserError(f"--data.{name}={value}: at least {least} is needed.")
+        if not target_len > 0:
+            raise UserError(f"--data.target_len={target_len}: a length in seconds is meant, such as 2.7.")
+        self.augment = Chain(aug_list or [], severity=aug_severity)
+        self.sample_rate, self.length = target_sr, round(target_len * target_sr)
+        self.batch_size, self.views, self.view_layout, self.num_workers = batch_size, views, view_layout, num_workers
+        self.seed = seed
+        self.position = 0
+        """Batches consumed by training so far; saved in the checkpoint."""
+        self._pools: Pools | None = None
+        self._sampler: MixedBatchSampler | None = None
+
+    @property
+    def pools(self) -> Pools:
+        """The files and what each is used for; loaded at first use."""
+        if self._pools is None:
+            self._pools = make_pools(self.request)
+        return self._pools
+
+    def setup(self, stage: str) -> None:
+        """Load the tables, and say what was found."""
+        for line in self.describe():
+            log.info(line)
+        self._warn_of_short_files()
+
+    def describe(self) -> list[str]:
+        """What is trained on, for people, a line each."""
+        pools = self.pools
+        clips = self.batch_size * pools.share
+        return [
+            f"{len(pools.labelled):,} labelled, {len(pools.unlabelled):,} unlabelled, {len(pools.val):,} val clips"
+            + (f"; labels: {pools.task.name}, {len(pools.task.classes)} classes" if pools.task and pools.share else ""),
+            f"b_s = {pools.share:g} x {self.batch_size} = {clips:g} labelled clips a batch"
+            + (f": {int(clips)} or {int(clips) + 1}, {clips:g} on average" if clips % 1 else ""),
+            *pools.notes,
+        ]
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Random crops in mixed batches, from ``position`` on."""
+        pools = self.pools
+        rank, world = self._ranks()
+        self._sampler = MixedBatchSampler(
+            pools.labelled, pools.unlabelled, self.batch_size, pools.share, self.seed, rank, world
+        )
+        self._sampler.position = self.position
+        return self._loader(self._sampler, seed=self.seed)
+
+    def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
+        """Fixed crops, each clip once, never augmented."""
+        pools = self.pools
+        if not len(pools.val):
+            return []
+        rank, world = self._ranks()
+        sampler = SequentialBatchSampler(pools.val, pools.val_labelled, self.batch_size, rank, world)
+        return self._loader(sampler, seed=None)
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """On the device: int16 to float, and in training the augmentation, with everything random seeded first."""
+        audio = to_float(batch.audio)
+        if not (self.trainer is not None and self.trainer.training):
+            return batch.with_audio(audio)
+        self.position = batch.step + 1
+        if self._sampler is not None:
+            self._sampler.position = self.position
+        # One seed for each batch of the training and each rank: augmentation now, dropout and masking later follow.
+        torch.manual_seed(int(np.random.SeedSequence([self.seed, batch.step, self._ranks()[0]]).generate_state(1)[0]))
+        augmented = self.augment(audio.flatten(0, 1), self.sample_rate).view_as(audio)
+        return batch.with_audio(augmented)
+
+    def state_dict(self) -> dict[str, Any]:
+        """How far training has got: all that is needed to go on with the very next batch."""
+        return {"position": self.position}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.position = state_dict["position"]
+        if self._sampler is not None:
+            self._sampler.position = self.position
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write ``split.csv`` into the run's folder; returns what should be said of the data beside it."""
+        pools = self.pools
+        return {
+            "split_sha256": pools.save(folder / "split.csv"),
+            "labelled": len(pools.labelled),
+            "unlabelled": len(pools.unlabelled),
+            "val": len(pools.val),
+            "intrabatch_supervised_p": pools.share,
+            "supervised_data_p": self.request.supervised_data_p,
+            "notes": list(pools.notes),
+        }
+
+    def _loader(self, sampler: MixedBatchSampler | SequentialBatchSampler, seed: int | None) -> DataLoader[Batch]:
+        return DataLoader(
+            self._crops(seed),
+            sampler=sampler,
+            batch_size=None,  # the sampler's element is a whole batch
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    def _crops(self, seed: int | None) -> ClipDataset:
+        pools = self.pools
+        return ClipDataset(pools.paths, pools.labels, self.sample_rate, self.length, self.views, self.view_layout, seed)
+
+    def _ranks(self) -> tuple[int, int]:
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+
+    def _warn_of_short_files(self, looked_at: int = 200) -> None:
+        """Say so where no file is as long as one view."""
+        rows = np.concatenate([self.pools.labelled, self.pools.unlabelled])
+        some = np.random.default_rng(0).permutation(rows)[:looked_at]
+        longest = 0.0
+        for row in some:
+            try:
+                header = audio.info(str(self.pools.paths[row]))
+            except BadAudio:
+                continue
+            longest = max(longest, header.frames / header.rate)
+        if longest * self.sample_rate < self.length:
+            log.warning(
+                f"target_len={self.length / self.sample_rate:.3g} s is longer than every file: the longest of "
+                f"{len(some):,} looked at has {longest:.3g} s. Shorter files are padded with silence at the end."
+            )

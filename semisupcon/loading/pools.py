@@ -1,0 +1,268 @@
+"""From what the user asked for to the pools of files that training draws from, without a leak."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from semisupcon import datasets
+from semisupcon.errors import UserError
+from semisupcon.loading.sampler import Indices
+from semisupcon.loading.subset import labelled_share
+from semisupcon.table import TEXT, Table, Task
+
+DEFAULT_SHARE = 0.5  # b_s where both pools are there and the user says nothing
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for: the ``--data.*`` options of the same names, see ``MixedDataModule``."""
+
+    sl_task: str | None = None
+    ssl_task: str | None = None
+    data_dir: str | None = None
+    val_split: float = 0.1
+    fully_supervised: bool = False
+    sl_kwargs: Mapping[str, Any] | None = None
+    ssl_kwargs: Mapping[str, Any] | None = None
+    supervised_data_p: float = 1.0
+    intrabatch_supervised_p: float | None = None
+    split_seed: int = 0
+
+
+@dataclass(frozen=True)
+class Pools:
+    """Every file that training or validation may open, and what it is for.
+
+    Args:
+        paths: (n,) full paths, each once; the row is the file's identity.
+        labels: (n, K) float32, NaN = unknown.
+        labelled: rows drawn with their labels.
+        unlabelled: rows drawn without.
+        val: rows validated on.
+        val_labelled: (len(val),) bool, which of them with labels.
+        test: rows of the labelled corpus's test split; never trained or validated on.
+        group: (n,) artist, player or the like where the labelled corpus knows it, else empty text.
+        share: b_s as it is used.
+        task: what the labels are; None without.
+        roots: corpus name -> folder, to shorten paths.
+        notes: what was decided or left out, one sentence each, for people.
+    """
+
+    paths: npt.NDArray[Any]
+    labels: npt.NDArray[np.float32]
+    labelled: Indices
+    unlabelled: Indices
+    val: Indices
+    val_labelled: npt.NDArray[np.bool_]
+    test: Indices
+    group: npt.NDArray[Any]
+    share: float
+    task: Task | None
+    roots: dict[str, str]
+    notes: tuple[str, ...]
+
+    def save(self, path: Path) -> str:
+        """Write which file is used for what as CSV (corpus, path, use); returns the SHA-256 of its content."""
+        uses = np.concatenate(
+            [
+                np.full(len(rows), use, dtype="U15")
+                for use, rows in (("labelled", self.labelled), ("unlabelled", self.unlabelled), ("val", self.val))
+            ]
+        )
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["corpus", "path", "use"])
+            for row, use in zip(
+                np.concatenate([self.labelled, self.unlabelled, self.val]).tolist(), uses.tolist(), strict=True
+            ):
+                writer.writerow([*self.short(row), use])
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def short(self, row: int) -> tuple[str, str]:
+        """A file as corpus and path inside it."""
+        path = str(self.paths[row])
+        for corpus, root in self.roots.items():
+            if path.startswith(root + os.sep):
+                return corpus, path[len(root) + 1 :]
+        return "", path
+
+
+def make_pools(request: Request) -> Pools:
+    """Load what was asked for and decide which clip is used for what.
+
+    No file of a test split of any corpus named, and no file of a validation split, is trained on; files are
+    compared by path, so that a folder that contains a labelled corpus gives up that corpus's test files.
+
+    Raises:
+        UserError: the options contradict each other, or leave nothing to train on.
+    """
+    _check(request)
+    notes: list[str] = []
+    task: Task | None = None
+    sl: Table | None = None
+    ssl: Table | None = None
+    if request.sl_task:
+        sl, task = datasets.load(request.sl_task, "--data.sl_task", **dict(request.sl_kwargs or {}))
+    same = request.sl_task is not None and _same(request)
+    if same:
+        ssl = sl
+    elif request.ssl_task:
+        ssl, _ = datasets.load(request.ssl_task, "--data.ssl_task", **dict(request.ssl_kwargs or {}))
+    elif request.data_dir:
+        ssl = datasets.load_folder(request.data_dir, request.val_split)
+    share = _share(request, sl, ssl, notes)
+
+    # Every file of both tables once; the row in this joint list is its identity from here on.
+    sources = [table for table in (sl, None if same else ssl) if table is not None]
+    full = [_full_paths(table) for table in sources]
+    paths, inverse = np.unique(np.concatenate(full), return_inverse=True)
+    ids = dict(zip(map(id, sources), np.split(inverse, np.cumsum([len(part) for part in full])[:-1]), strict=True))
+    labels = np.full((len(paths), sl.labels.shape[1] if sl is not None else 0), np.nan, np.float32)
+    group = np.full(len(paths), "", dtype=TEXT)
+    if sl is not None:
+        labels[ids[id(sl)]] = sl.labels
+        group[ids[id(sl)]] = sl.group
+
+    test, val = (_marked(len(paths), sources, ids, split) for split in ("test", "val"))
+    val &= ~test
+
+    def usable(table: Table, rows: Indices, what: str) -> Indices:
+        found = np.unique(ids[id(table)][rows])
+        held_out = test[found] | val[found]
+        if held_out.any():
+            notes.append(
+                f"{held_out.sum():,} {what} files are left out: another split or corpus holds them for "
+                f"testing ({test[found].sum():,}) or validation ({val[found].sum():,})"
+            )
+        return found[~held_out]
+
+    nobody = np.zeros(0, np.int64)
+    labelled = unlabelled = nobody
+    if share > 0:
+        assert sl is not None
+        assert task is not None
+        train = np.flatnonzero(sl.split == "train")
+        chosen = train[labelled_share(sl.rows(train), task, request.supervised_data_p, request.split_seed)]
+        labelled = usable(sl, chosen, "labelled")
+    if share < 1:
+        table = ssl if ssl is not None else sl
+        assert table is not None
+        rest = usable(table, np.flatnonzero(table.split == "train"), "unlabelled")
+        if same and share > 0:
+            left = np.setdiff1d(rest, labelled)
+            if len(left):
+                rest = left
+            else:
+                notes.append(
+                    "every clip is labelled (ssl_task is sl_task and supervised_data_p takes all labels): "
+                    "the unlabelled pool holds the same clips without their labels"
+                )
+        unlabelled = rest
+    for pool, wanted in ((labelled, share > 0), (unlabelled, share < 1)):
+        if wanted and not len(pool):
+            which = "labelled" if pool is labelled else "unlabelled"
+            raise UserError(
+                f"No {which} clip is left to train on (sl_task={request.sl_task}, ssl_task={request.ssl_task}, "
+                f"data_dir={request.data_dir}, supervised_data_p={request.supervised_data_p}).\n" + "\n".join(notes)
+            )
+
+    used = [t for t, wanted in ((sl, share > 0 or ssl is None), (ssl, share < 1)) if t is not None and wanted]
+    mine = _marked(len(paths), used, ids, "val") & val
+    val_rows = np.flatnonzero(mine)
+    known = ~np.isnan(labels[val_rows]).all(axis=1) if share > 0 else np.zeros(len(val_rows), bool)
+    names = {id(sl): request.sl_task, id(ssl): request.ssl_task or "folder"} if not same else {id(sl): request.sl_task}
+    return Pools(
+        paths=paths,
+        labels=labels,
+        labelled=labelled,
+        unlabelled=unlabelled,
+        val=val_rows,
+        val_labelled=np.asarray(known),
+        test=nobody if sl is None else np.unique(ids[id(sl)][np.asarray((sl.split == "test") & sl.labelled)]),
+        group=group,
+        share=share,
+        task=task,
+        roots={str(names[id(table)]): os.path.realpath(table.root) for table in sources},
+        notes=tuple(notes),
+    )
+
+
+def _check(request: Request) -> None:
+    if not (request.sl_task or request.ssl_task or request.data_dir):
+        raise UserError(
+            "Nothing to train on: sl_task, ssl_task and data_dir are all None.\n"
+            "Give --data.data_dir=FOLDER (any folder of audio), --data.ssl_task=NAME (a corpus without its labels) or "
+            "--data.sl_task=NAME (a corpus with its labels).\n"
+            f"The tasks are: {', '.join(sorted(datasets.TASKS))}."
+        )
+    if request.ssl_task and request.data_dir:
+        raise UserError(
+            f"Two sources of unlabelled clips: ssl_task={request.ssl_task} and data_dir={request.data_dir}.\n"
+            "Keep one: --data.ssl_task=None for the folder, --data.data_dir=None for the task. "
+            "(Where a corpus lies on disk is said by --data.ssl_kwargs.root.)"
+        )
+    for name in ("supervised_data_p", "intrabatch_supervised_p"):
+        value = getattr(request, name)
+        if value is not None and not 0 <= value <= 1:
+            raise UserError(f"--data.{name}={value}: a share, between 0 and 1, is meant.")
+    asks_for_labels = request.fully_supervised or bool(request.intrabatch_supervised_p)
+    if asks_for_labels and not request.sl_task:
+        option = (
+            "fully_supervised=true"
+            if request.fully_supervised
+            else f"intrabatch_supervised_p={request.intrabatch_supervised_p}"
+        )
+        raise UserError(
+            f"--data.{option} asks for labelled clips, but no sl_task is given.\n"
+            f"Name one with --data.sl_task (one of {', '.join(sorted(datasets.TASKS))}), or leave the option out."
+        )
+
+
+def _same(request: Request) -> bool:
+    """Whether both pools come from one corpus."""
+    same_root = dict(request.sl_kwargs or {}) == dict(request.ssl_kwargs or request.sl_kwargs or {})
+    return request.sl_task == request.ssl_task and same_root
+
+
+def _share(request: Request, sl: Table | None, ssl: Table | None, notes: list[str]) -> float:
+    """b_s as it is used, from what is given and what is there."""
+    asked = request.intrabatch_supervised_p
+    if sl is None or request.supervised_data_p == 0 or asked == 0:
+        return 0.0
+    if not sl.of("train").labelled.any():
+        raise UserError(
+            f"intrabatch_supervised_p > 0, but no training clip of {request.sl_task} under {sl.root} has a label "
+            f"({(sl.split == 'train').sum():,} training clips found)."
+        )
+    if request.fully_supervised or asked == 1:
+        return 1.0
+    if ssl is None:
+        if asked is not None:
+            notes.append(
+                f"intrabatch_supervised_p={asked} has no effect: there is neither ssl_task nor data_dir, "
+                "so every clip of a batch is labelled"
+            )
+        return 1.0
+    return DEFAULT_SHARE if asked is None else float(asked)
+
+
+def _full_paths(table: Table) -> npt.NDArray[Any]:
+    root = np.array(os.path.realpath(table.root) + os.sep, dtype=TEXT)
+    return np.asarray(np.strings.add(root, table.path))
+
+
+def _marked(size: int, tables: list[Table], ids: dict[int, Indices], split: str) -> npt.NDArray[np.bool_]:
+    """(size,) whether any of the tables puts the file into ``split``."""
+    marked = np.zeros(size, bool)
+    for table in tables:
+        marked[ids[id(table)][np.asarray(table.split == split)]] = True
+    return marked

@@ -1,0 +1,175 @@
+"""SemiSupCon, and every system whose loss compares whole clips, as one LightningModule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
+from torch import Tensor, nn
+
+from semisupcon import checkpoint as checkpoints
+from semisupcon.batch import Batch
+from semisupcon.encoders.base import Encoder
+from semisupcon.objectives import diagnostics
+from semisupcon.objectives.kernel import Rows, rows_in_chunks
+from semisupcon.objectives.signals import SharedLabels, Signal
+from semisupcon.objectives.targets import Pairing, Unknown, Views, target_matrix
+from semisupcon.training.gather import gather, identify, sum_over_ranks, world_size
+
+Matrices = tuple[Tensor, Tensor, Tensor]
+
+
+class Contrastive(LightningModule):
+    """Semi-supervised contrastive learning (Guinot, Quinton, Fazekas 2024, arXiv 2407.13840).
+
+    Labels, where there are some, shape the target contrastive matrix; without labels this is SimCLR/CLMR, with
+    labels for every clip it is SupCon.
+
+    Args:
+        encoder: what is trained: audio in, embedding out.
+        projection: given the embedding dimension, the head in front of the loss; thrown away afterwards.
+        similarity: (A, P), (C, P) -> (A, C) logits.
+        optimizer: given the parameters, the optimizer.
+        scheduler: given the optimizer, a learning rate schedule stepped after every optimizer step.
+        signal: turns the labels of two clips into how alike they should be.
+        pairing: which views are anchors and which candidates; None = all against all others.
+        unlabelled_pairs: what a pair with an unlabelled clip is: a negative (the paper), or ignore.
+        chunk: anchors that the loss is computed for at a time; bounds its memory, changes nothing else.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        projection: Callable[[int], nn.Module],
+        similarity: nn.Module,
+        optimizer: OptimizerCallable = torch.optim.Adam,
+        scheduler: LRSchedulerCallable | None = None,
+        signal: Signal | None = None,
+        pairing: Pairing | None = None,
+        unlabelled_pairs: Unknown = "negative",
+        chunk: int = 512,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.projection = projection(encoder.dim)
+        self.similarity = similarity
+        self.optimizer, self.scheduler = optimizer, scheduler
+        self.signal = signal or SharedLabels()
+        self.pairing = pairing or Pairing()
+        self.unlabelled_pairs: Unknown = unlabelled_pairs
+        self.chunk = chunk
+        self.samples: int | None = None
+        """T of the views it is trained on; in the checkpoint, so that a probe cuts its segments alike."""
+
+    def forward(self, audio: Tensor) -> Tensor:
+        """(N, 1, T) -> (N, D) embeddings."""
+        return self.encoder(audio)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any] | None:
+        """Views in, loss out; the loss is the mean over the anchors of all ranks."""
+        if not len(batch) and world_size() == 1:
+            return None  # every file of the batch was broken
+        self.samples = batch.audio.shape[-1]
+        embedding = self.encoder(batch.audio.flatten(0, 1))  # (B, V, 1, T) -> (B*V, D)
+        views = self._views(batch, self.projection(embedding))  # (B*V, P)
+        found, labelled = self._rows(views, batch.audio.shape[1])
+        logged = self._losses(found, labelled)
+        # DDP takes the mean of the ranks' gradients, so the share of this rank's anchors is taken times the ranks.
+        loss = world_size() * found.loss.sum() / self._anchors(found)
+        self._log("train", {**logged, **self._diagnose(embedding, views)}, batch)
+        return {"loss": loss, "views": replace(views, embedding=views.embedding.detach())}
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """The same loss on fixed crops of clips that are not trained on."""
+        embedding = self.encoder(batch.audio.flatten(0, 1))
+        views = self._views(batch, self.projection(embedding))
+        self._log("val", self._losses(*self._rows(views, batch.audio.shape[1])), batch)
+
+    def matrices(self, views: Views, per_clip: int) -> Matrices:
+        """Logits, targets and keep, (A, C) each, of some views; for looking at."""
+        with torch.no_grad():
+            anchors, candidates = self.pairing.select(views, per_clip)
+            targets, keep = target_matrix(anchors, candidates, self.signal, self.unlabelled_pairs)
+            return self.similarity(anchors.embedding, candidates.embedding), targets, keep
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer over all parameters, and the schedule where there is one."""
+        optimizer = self.optimizer(self.parameters())
+        if self.scheduler is None:
+            return optimizer
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step", "monitor": "train/loss"},
+        }
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write into the checkpoint what the encoder is, so that it can be built from the file alone."""
+        checkpoint[checkpoints.KEY] = checkpoints.describe(self.encoder, self.samples)
+
+    def _views(self, batch: Batch, embedding: Tensor) -> Views:
+        """What the targets need to know of each view: (B, ...) -> (B*V, ...)."""
+        per_clip = batch.audio.shape[1]
+        return Views(
+            embedding=embedding,
+            labels=batch.labels.repeat_interleave(per_clip, 0),
+            labelled=batch.labelled.repeat_interleave(per_clip, 0),
+            file=batch.file.repeat_interleave(per_clip, 0),
+            identity=identify(len(batch) * per_clip, batch.file.device),
+        )
+
+    def _rows(self, views: Views, per_clip: int) -> tuple[Rows, Tensor]:
+        """The kernel's rows for this rank's anchors against the candidates of all ranks; which are labelled, (A,)."""
+        anchors, _ = self.pairing.select(views, per_clip)
+        _, candidates = self.pairing.select(gather(views), per_clip)
+        found = rows_in_chunks(
+            len(anchors),
+            lambda part: self.similarity(anchors.embedding[part], candidates.embedding),
+            lambda part: target_matrix(anchors[part], candidates, self.signal, self.unlabelled_pairs),
+            self.chunk,
+        )
+        return found, anchors.labelled
+
+    @staticmethod
+    def _anchors(found: Rows) -> Tensor:
+        """How many anchors of all ranks count, at least 1."""
+        return sum_over_ranks(found.counted.sum()).clamp_min(1)
+
+    @staticmethod
+    def _losses(found: Rows, labelled: Tensor) -> dict[str, Tensor]:
+        """The loss over all ranks, its two parts where they are not empty, and the share of positive pairs."""
+        loss, counted = found.loss.detach(), found.counted
+        sums = torch.stack(
+            [
+                x.sum().float()
+                for x in (loss, loss * labelled, counted, counted & labelled, found.positives, found.candidates)
+            ]
+        )
+        total, supervised, anchors, with_labels, positives, candidates = sum_over_ranks(sums).unbind()
+        values = {"loss": total / anchors.clamp_min(1), "positive_pairs": positives / candidates.clamp_min(1)}
+        if with_labels > 0:
+            values["loss_supervised"] = supervised / with_labels
+        if anchors > with_labels:
+            values["loss_self_supervised"] = (total - supervised) / (anchors - with_labels)
+        return values
+
+    def _diagnose(self, embedding: Tensor, views: Views) -> dict[str, Tensor]:
+        """The shape of the embedding, every ``log_every_n_steps`` steps: a decomposition is not free."""
+        if self.global_step % getattr(self.trainer, "log_every_n_steps", 1) or len(embedding) < 2:
+            return {}
+        with torch.no_grad():
+            return {
+                "alignment": diagnostics.alignment(views.embedding, views.file),
+                "uniformity": diagnostics.uniformity(views.embedding),
+                "effective_rank": diagnostics.effective_rank(embedding),
+            }
+
+    def _log(self, stage: str, values: dict[str, Tensor], batch: Batch) -> None:
+        values = {**values, "labelled_share": batch.labelled.float().mean()}
+        shown = {f"{stage}/{name}": value for name, value in values.items()}
+        loss = shown.pop(f"{stage}/loss")
+        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=len(batch))
+        self.log_dict(shown, batch_size=len(batch))
