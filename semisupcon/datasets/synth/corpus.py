@@ -17,18 +17,12 @@ from pathlib import Path
 from tqdm import tqdm
 
 from semisupcon.datasets.synth.plan import Clip, Params, plan
+from semisupcon.cache import cache_folder
 from semisupcon.errors import UserError
 
 VERSION = 1  # raise it with every change of what the synthesiser makes; it is part of the folder's name
 INDEX = "index.csv"
 COLUMNS = ("path", "split", "player", "instrument", "kind", "pitch", "key", "arousal", "valence", "tags")
-
-
-def cache_folder() -> Path:
-    """Where made corpora are kept: $SEMISUPCON_CACHE, else $XDG_CACHE_HOME/semisupcon, else ~/.cache/semisupcon."""
-    if own := os.environ.get("SEMISUPCON_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "semisupcon"
 
 
 def folder_of(params: Params) -> Path:
