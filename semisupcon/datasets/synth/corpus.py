@@ -16,8 +16,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from semisupcon.datasets.synth.plan import Clip, Params, plan
 from semisupcon.cache import cache_folder
+from semisupcon.datasets.synth.plan import Clip, Params, plan
 from semisupcon.errors import UserError
 
 VERSION = 1  # raise it with every change of what the synthesiser makes; it is part of the folder's name
