@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +46,7 @@ def load(path: str | Path) -> dict[str, Any]:
         raise UserError(f"{path}: no such checkpoint file. {hint}".rstrip())
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # on a file of another kind the unpickler fails in whatever way comes first
         reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({path.stat().st_size:,} bytes; {reason}).\n"
@@ -67,14 +66,25 @@ def pretrained(path: str | Path) -> Encoder:
         UserError: the file is no checkpoint of this project, or does not fit the encoder it names.
     """
     content = load(path)
-    if KEY not in content:
-        raise UserError(
-            f"{path}: does not say what encoder it holds (no '{KEY}' entry). It was not written by this project's "
-            "pretrain.py or finetune.py."
-        )
-    encoder = build(content[KEY]["encoder"])
+    spec = _spec(content, path)
+    try:
+        encoder = build(spec)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
     load_weights(encoder, content["state_dict"], str(path))
     return encoder.eval()
+
+
+def _spec(content: dict[str, Any], path: str | Path) -> dict[str, Any]:
+    """What the content of a checkpoint says of its encoder."""
+    held = content.get(KEY)
+    spec = held.get("encoder") if isinstance(held, dict) else None
+    if not (isinstance(spec, dict) and {type(spec.get("class_path")), type(spec.get("init_args"))} == {str, dict}):
+        raise UserError(
+            f"{path}: does not say what encoder it holds (no encoder under '{KEY}'). It was not written by this "
+            "project's pretrain.py or finetune.py."
+        )
+    return spec
 
 
 def load_weights(encoder: Encoder, state: dict[str, Any], source: str) -> None:
@@ -107,13 +117,13 @@ def check_same(path: str | Path, encoder: Encoder) -> None:
     Raises:
         UserError: listing each option that differs, with both values.
     """
-    held = load(path).get(KEY, {}).get("encoder", {})
+    held = _spec(load(path), path)
     given = encoder.spec
     if held == given:
         return
     wrong = []
-    if held.get("class_path") != given["class_path"]:
-        wrong.append(f"  class_path: {held.get('class_path')} in the checkpoint, {given['class_path']} given")
+    if held["class_path"] != given["class_path"]:
+        wrong.append(f"  class_path: {held['class_path']} in the checkpoint, {given['class_path']} given")
     else:
         options = {**held["init_args"], **given["init_args"]}
         wrong += [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -16,11 +17,12 @@ class KeepBest(Callback):
     """Remembers the trained weights where ``monitor`` was lowest. They travel in checkpoints, so a resumed run knows.
 
     Args:
+        folder: where ``best.ckpt`` is saved at the end; None = nowhere.
         monitor: a logged value; without one (no validation clips) the last weights stay.
     """
 
-    def __init__(self, monitor: str = "val/loss") -> None:
-        self.monitor = monitor
+    def __init__(self, folder: Path | None = None, monitor: str = "val/loss") -> None:
+        self.folder, self.monitor = folder, monitor
         self.best, self.epoch = math.inf, -1
         self.weights: dict[str, Tensor] | None = None
 
@@ -32,10 +34,12 @@ class KeepBest(Callback):
             state = pl_module.trained().state_dict()
             self.weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Put the best weights back."""
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Put the best weights back, after ``last.ckpt`` was saved with those that training can go on from."""
         if self.weights is not None and isinstance(pl_module, Downstream):
             pl_module.trained().load_state_dict(self.weights)
+        if self.folder is not None:
+            trainer.save_checkpoint(self.folder / "best.ckpt", weights_only=False)
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""

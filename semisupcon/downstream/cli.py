@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.callbacks import Callback, EarlyStopping
 from pytorch_lightning.cli import LightningArgumentParser
 
+from semisupcon import checkpoint
 from semisupcon.downstream.callbacks import KeepBest
 from semisupcon.downstream.comparison import summary
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.model import Downstream
+from semisupcon.downstream.probe import Probe
 from semisupcon.downstream.report import write_report
 from semisupcon.errors import UserError
 from semisupcon.running.cli import Command
@@ -21,10 +24,25 @@ from semisupcon.running.screen import run
 
 log = logging.getLogger(__name__)
 
+ABOUT = """\
+Probe or fine-tune an encoder on a labelled task, and test it over whole clips. What comes out is a folder with
+metrics.json, a table of classes, the predictions and pictures. A config comes first, then what differs from it.
+
+  a linear probe of a pretrained encoder, on the embedded corpus:
+    python finetune.py --config config/finetuning/probe.yaml --model.checkpoint=RUN/last.ckpt
+  the same of an untrained encoder, to compare:
+    python finetune.py --config config/finetuning/probe.yaml
+  everything trained, on GTZAN:
+    python finetune.py --config config/finetuning/finetune.yaml --model.checkpoint=RUN/last.ckpt \\
+        --data.sl_task=gtzan --data.sl_kwargs.root=GTZAN"""
+
 
 class Evaluate(Command):
     """Train a head (and, fine-tuning, the encoder), test it over whole clips, write the report."""
 
+    script = "finetune.py"
+    about = ABOUT
+    base = "config/finetuning/probe.yaml"
     model: Downstream
     datamodule: TaskDataModule
 
@@ -54,16 +72,25 @@ class Evaluate(Command):
                 f"{self.datamodule.task.name}: no labelled test clip under {', '.join(pools.roots.values())}."
             )
 
+        resumed = self.config["resume_from_ckpt"]
+        if resumed is not None and "head" not in checkpoint.load(resumed).get(checkpoint.KEY, {}):
+            raise UserError(
+                f"--resume_from_ckpt={resumed}: a checkpoint of pretraining, which has no head to go on with.\n"
+                f"To use its encoder: --model.checkpoint={resumed}."
+            )
+
     def callbacks(self, folder: Path) -> list[Callback]:
         """The best weights by validation."""
-        return [KeepBest()]
+        return [KeepBest(folder)]
 
     def run_command(self) -> None:
         """Train, test, report."""
         assert self.folder is not None
+        if isinstance(self.model, Probe):  # whose encoder is in eval mode on purpose
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         device = self.trainer.strategy.root_device
         parts = self.model.begin(self.datamodule, device)
-        self.trainer.fit(self.model, **parts, ckpt_path=self._resumed(), weights_only=True)
+        self.trainer.fit(self.model, **parts, ckpt_path=self.config["resume_from_ckpt"], weights_only=True)
         if not self.trainer.is_global_zero:
             return
         self.model.to(device)
@@ -106,9 +133,15 @@ class Evaluate(Command):
 
 
 def write_bad_files(path: Path, bad: dict[str, str]) -> None:
-    """List files that gave no audio as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file, lineterminator="\n").writerows([("path", "reason"), *bad.items()])
+    """List files that gave no audio as CSV, behind those that training has listed there."""
+    listed: set[str] = set()
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            listed = {row[0] for row in csv.reader(file)}
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([] if listed else [("path", "reason")])
+        writer.writerows(item for item in bad.items() if item[0] not in listed)
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -123,7 +124,7 @@ class TaskDataModule(MixedDataModule):
         """Fixed crops of some training clips, (n, 1, T) float32 each, to calibrate BatchNorm statistics on."""
         rows = np.random.default_rng(0).permutation(self.pools.labelled)[:clips]
         dataset = self._crops(seed=0)
-        parts = [rows[start : start + at_once] for start in range(0, len(rows), at_once)]
+        parts = np.array_split(rows, math.ceil(len(rows) / at_once))  # of equal size, for they count alike
         draws = [Draws(0, part, np.zeros(len(part), np.int64), np.ones(len(part), bool)) for part in parts]
         return [to_float(dataset[draw].audio.flatten(0, 1)) for draw in draws]
 

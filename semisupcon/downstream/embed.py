@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers
             with np.load(path, allow_pickle=False) as held:
                 bad = tuple((str(name), str(why)) for name, why in held["bad"])
                 return Embeddings(held["segment"], held["clip"], bad)
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             log.warning(f"{path}: unreadable, made again")
     was_training = encoder.training
     encoder.to(device).eval()
@@ -135,7 +136,8 @@ def calibrate(encoder: Encoder, batches: list[Tensor], device: torch.device) -> 
         norm.train()
     with torch.no_grad():
         for batch in batches if norms else []:
-            encoder(batch.to(device))
+            if len(batch) > 1:  # one clip alone may be one value a channel, which has no variance
+                encoder(batch.to(device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     encoder.eval()

@@ -23,6 +23,7 @@ class FineTune(Downstream):
             calibrate(self.encoder, data.calibration(), device)
         self.build_head(data.task)
         self.head.fit_statistics(None, torch.from_numpy(data.pools.labels[data.pools.labelled]))
+        self.train()  # an encoder comes in eval mode out of a checkpoint or calibration, and Lightning leaves it so
         return {"datamodule": data}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
@@ -43,7 +44,7 @@ class FineTune(Downstream):
     def scores(self, data: TaskDataModule) -> tuple[Tensor, Tensor]:
         """The head on the mean embedding of each test clip."""
         self.eval()
-        scores, rows = [], []
+        scores, rows = [torch.zeros(0, len(self.task.classes))], [torch.zeros(0, dtype=torch.int64)]
         for group in data.loader("test"):
             data.note_bad(group.bad)
             moved = group.to(self.device)

@@ -15,6 +15,7 @@ from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.heads import Head, HeadKind
 from semisupcon.encoders.base import Encoder
 from semisupcon.encoders.samplecnn import SampleCNN
+from semisupcon.errors import UserError
 from semisupcon.table import Task
 
 
@@ -92,11 +93,19 @@ class Downstream(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Loss and metrics over the whole validation set at once, never averaged over batches."""
-        scores, labels = torch.cat(self._scores), torch.cat(self._labels)
+        none = torch.zeros(0, len(self.task.classes), device=self.device)
+        scores, labels = torch.cat([none, *self._scores]), torch.cat([none, *self._labels])
         self._scores.clear()
         self._labels.clear()
         if self.trainer.world_size > 1:
             scores, labels = _everyones(self, scores), _everyones(self, labels)
+        if not len(scores):
+            return  # every validation clip was broken
+        if not scores.isfinite().all():
+            raise UserError(
+                f"Training has diverged: NaN or infinite scores in epoch {self.current_epoch}. Lower "
+                f"--model.optimizer.lr, or clip gradients with --trainer.gradient_clip_val=1."
+            )
         values = metrics.evaluate(self.task, scores.float().cpu().numpy(), labels.float().cpu().numpy())
         main = metrics.main_metric(self.task)
         self.log("val/loss", self.head.loss(scores, labels), prog_bar=True)

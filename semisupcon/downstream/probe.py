@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.embed import Embeddings, calibrate, embed
 from semisupcon.downstream.model import Downstream
+from semisupcon.errors import UserError
 
 Pair = tuple[Tensor, Tensor]
 
@@ -33,11 +34,20 @@ class Probe(Downstream):
         train = embed(self.encoder, data.clips("train"), device, data.num_workers, "training clips")
         val = embed(self.encoder, data.clips("val"), device, data.num_workers, "validation clips")
         data.note_bad(train.bad + val.bad)
+        if not len(train.clip):
+            raise UserError(
+                f"{self.task.name}: none of the {len(train.bad):,} training clips could be read; see above."
+            )
         labels = torch.from_numpy(data.pools.labels)
         segment, clip = torch.from_numpy(train.segment), torch.from_numpy(train.clip)
         self.head.fit_statistics(segment, labels[clip.unique()])
-        loader = DataLoader(_RandomSegments(segment, clip, labels, data.batch_size, data.seed), batch_size=None)
+        self.segments = _RandomSegments(segment, clip, labels, data.batch_size, data.seed)
+        loader = DataLoader(self.segments, batch_size=None)
         return {"train_dataloaders": loader, "val_dataloaders": self._whole(val, labels)}
+
+    def on_train_epoch_start(self) -> None:
+        """Tell the segments which epoch it is, so that a resumed probe goes on with the next one."""
+        self.segments.epoch = self.current_epoch
 
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """The head's loss on some segments."""
@@ -80,7 +90,7 @@ class Probe(Downstream):
 
 
 class _RandomSegments(IterableDataset[Pair]):
-    """One random segment of every clip an epoch, in batches, in an order decided by (seed, epoch)."""
+    """One random segment of every clip an epoch, in batches, in an order decided by (seed, ``epoch``)."""
 
     def __init__(self, segment: Tensor, clip: Tensor, labels: Tensor, batch_size: int, seed: int) -> None:
         clips, count = clip.unique_consecutive(return_counts=True)
@@ -93,7 +103,6 @@ class _RandomSegments(IterableDataset[Pair]):
 
     def __iter__(self) -> Iterator[Pair]:
         rng = np.random.default_rng([self.seed, self.epoch])
-        self.epoch += 1
         order = rng.permutation(len(self.count))
         chosen = self.first + (rng.random(len(self.count)) * self.count).astype(np.int64)
         for start in range(0, len(order), self.batch_size):

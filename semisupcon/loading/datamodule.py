@@ -127,6 +127,19 @@ class MixedDataModule(LightningDataModule):
             f"b_s = {pools.share:g} x {self.batch_size} = {clips:g} labelled clips a batch"
             + (f": {int(clips)} or {int(clips) + 1}, {clips:g} on average" if clips % 1 else ""),
             *pools.notes,
+            *self._crowded(),
+        ]
+
+    def _crowded(self) -> list[str]:
+        """A sentence where a batch holds more clips than there are files to draw them from."""
+        pools = self.pools
+        needed = ((pools.share, pools.labelled), (1 - pools.share, pools.unlabelled))
+        few = [len(pool) for share, pool in needed if share and len(pool) < self.batch_size * share]
+        if not few:
+            return []
+        return [
+            f"only {min(few):,} files for a batch of {self.batch_size}: a file recurs within a batch, and all crops of "
+            "one file are positives. Cut long recordings into clips, or lower --data.batch_size."
         ]
 
     def train_dataloader(self) -> DataLoader[Batch]:

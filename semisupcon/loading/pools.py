@@ -72,19 +72,12 @@ class Pools:
 
     def save(self, path: Path) -> str:
         """Write which file is used for what as CSV (corpus, path, use); returns the SHA-256 of its content."""
-        uses = np.concatenate(
-            [
-                np.full(len(rows), use, dtype="U15")
-                for use, rows in (("labelled", self.labelled), ("unlabelled", self.unlabelled), ("val", self.val))
-            ]
-        )
+        uses = {"labelled": self.labelled, "unlabelled": self.unlabelled, "val": self.val, "test": self.test}
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["corpus", "path", "use"])
-            for row, use in zip(
-                np.concatenate([self.labelled, self.unlabelled, self.val]).tolist(), uses.tolist(), strict=True
-            ):
-                writer.writerow([*self.short(row), use])
+            for use, rows in uses.items():
+                writer.writerows([*self.short(row), use] for row in rows.tolist())
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     def short(self, row: int) -> tuple[str, str]:
@@ -100,7 +93,8 @@ def make_pools(request: Request) -> Pools:
     """Load what was asked for and decide which clip is used for what.
 
     No file of a test split of any corpus named, and no file of a validation split, is trained on; files are
-    compared by path, so that a folder that contains a labelled corpus gives up that corpus's test files.
+    compared by where they really lie, so that a folder that contains a labelled corpus, or a link to it, gives up
+    that corpus's test files.
 
     Raises:
         UserError: the options contradict each other, or leave nothing to train on.
@@ -123,9 +117,11 @@ def make_pools(request: Request) -> Pools:
 
     # Every file of both tables once; the row in this joint list is its identity from here on.
     sources = [table for table in (sl, None if same else ssl) if table is not None]
-    full = [_full_paths(table) for table in sources]
-    paths, inverse = np.unique(np.concatenate(full), return_inverse=True)
-    ids = dict(zip(map(id, sources), np.split(inverse, np.cumsum([len(part) for part in full])[:-1]), strict=True))
+    ends = np.cumsum([len(table) for table in sources])[:-1]
+    real = np.concatenate([_real_paths(table) for table in sources])
+    _, first, inverse = np.unique(real, return_index=True, return_inverse=True)
+    paths = np.concatenate([_full_paths(table) for table in sources])[first]  # of two names the labelled corpus's
+    ids = dict(zip(map(id, sources), np.split(inverse, ends), strict=True))
     labels = np.full((len(paths), sl.labels.shape[1] if sl is not None else 0), np.nan, np.float32)
     group = np.full(len(paths), "", dtype=TEXT)
     if sl is not None:
@@ -179,7 +175,9 @@ def make_pools(request: Request) -> Pools:
     mine = _marked(len(paths), used, ids, "val") & val
     val_rows = np.flatnonzero(mine)
     known = ~np.isnan(labels[val_rows]).all(axis=1) if share > 0 else np.zeros(len(val_rows), bool)
-    names = {id(sl): request.sl_task, id(ssl): request.ssl_task or "folder"} if not same else {id(sl): request.sl_task}
+    names = {id(ssl): request.ssl_task or "folder", id(sl): request.sl_task}  # one and the same: sl_task
+    if request.sl_task == request.ssl_task and not same:
+        names[id(ssl)] = f"{request.ssl_task} (ssl_kwargs)"
     return Pools(
         paths=paths,
         labels=labels,
@@ -236,6 +234,11 @@ def _same(request: Request) -> bool:
 def _share(request: Request, sl: Table | None, ssl: Table | None, notes: list[str]) -> float:
     """b_s as it is used, from what is given and what is there."""
     asked = request.intrabatch_supervised_p
+    if request.fully_supervised and 0 in (request.supervised_data_p, asked):
+        raise UserError(
+            "--data.fully_supervised=true asks for labelled clips only, and --data.supervised_data_p="
+            f"{request.supervised_data_p}, --data.intrabatch_supervised_p={asked} for none. Leave one of them out."
+        )
     if sl is None or request.supervised_data_p == 0 or asked == 0:
         return 0.0
     if not sl.of("train").labelled.any():
@@ -258,6 +261,29 @@ def _share(request: Request, sl: Table | None, ssl: Table | None, notes: list[st
 def _full_paths(table: Table) -> npt.NDArray[Any]:
     root = np.array(os.path.realpath(table.root) + os.sep, dtype=TEXT)
     return np.asarray(np.strings.add(root, table.path))
+
+
+def _real_paths(table: Table) -> npt.NDArray[Any]:
+    """(N,) where each file really lies: folders and files that are links go by what they point to."""
+    root = os.path.realpath(table.root)
+    folders: dict[str, tuple[str, set[str]]] = {}
+    real = []
+    for path in table.path.tolist():
+        folder, _, name = path.rpartition("/")
+        if folder not in folders:
+            folders[folder] = (os.path.realpath(f"{root}/{folder}"), _links(f"{root}/{folder}"))
+        there, links = folders[folder]
+        real.append(os.path.realpath(f"{there}/{name}") if name in links else f"{there}/{name}")
+    return np.array(real, dtype=TEXT)
+
+
+def _links(folder: str) -> set[str]:
+    """The names in a folder that are links; by one listing, where asking for each file takes minutes on a network."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_symlink()}
+    except OSError:
+        return set()
 
 
 def _marked(size: int, tables: list[Table], ids: dict[int, Indices], split: str) -> npt.NDArray[np.bool_]:

@@ -131,6 +131,9 @@ def _permutation(seed: int, pool: int, number: int, size: int) -> Indices:
 class SequentialBatchSampler(Sampler[Draws]):
     """Every clip once, in a fixed shuffled order, the last batch as small as it comes; for validation.
 
+    Every rank yields the same number of batches, the last one empty where a rank has run out of clips: a rank that
+    stopped earlier would leave the others waiting for it in their exchange.
+
     Args:
         files: (n,) file rows.
         labelled: (n,) bool, whether each is used with its labels.
@@ -150,9 +153,10 @@ class SequentialBatchSampler(Sampler[Draws]):
         order = np.random.default_rng(0).permutation(len(files))[rank::world_size]
         self.files, self.labelled = np.asarray(files, np.int64)[order], np.asarray(labelled)[order]
         self.batch_size = batch_size
+        self.batches = math.ceil(math.ceil(len(files) / world_size) / batch_size)
 
     def __len__(self) -> int:
-        return math.ceil(len(self.files) / self.batch_size)
+        return self.batches
 
     def __iter__(self) -> Iterator[Draws]:
         for step in range(len(self)):

@@ -42,7 +42,7 @@ def segments(path: str, sample_rate: int, length: int) -> Int16:
         raise BadAudio(path, "nothing can be decoded")
     starts = segment_starts(len(whole), length)
     padded = np.pad(whole, (0, max(0, length - len(whole))))
-    return padded[starts[:, None] + np.arange(length)]
+    return np.stack([padded[start : start + length] for start in starts])
 
 
 @dataclass

@@ -42,15 +42,15 @@ def rows(logits: Tensor, targets: Tensor, keep: Tensor) -> Rows:
     Returns:
         Rows of A.
     """
-    logits = logits.float()
-    targets = targets.float() * keep
-    total = targets.sum(dim=1)
-    counted = total > 0
-    # A row that keeps nobody would be a logsumexp of -inf with a NaN gradient; it is not counted, so let it keep all.
-    empty = ~keep.any(dim=1, keepdim=True)
-    denominator = torch.logsumexp(logits.masked_fill(~(keep | empty), -torch.inf), dim=1)
-    attraction = torch.einsum("ac,ac->a", targets, logits) / total.clamp_min(torch.finfo(torch.float32).tiny)
-    loss = torch.where(counted, denominator - attraction, 0.0)
+    with torch.autocast(logits.device.type, enabled=False):
+        logits = logits.float()
+        targets = targets.float().masked_fill(~keep, 0)
+        total = targets.sum(dim=1)
+        counted = total > 0
+        # The least float and not -inf, of which a row that keeps nobody would make a NaN gradient; exp makes it 0 too.
+        denominator = torch.logsumexp(logits.masked_fill(~keep, torch.finfo(torch.float32).min), dim=1)
+        attraction = (targets * logits).sum(dim=1) / total.clamp_min(torch.finfo(torch.float32).tiny)
+        loss = torch.where(counted, denominator - attraction, 0.0)
     return Rows(loss, counted, (targets > 0).sum(dim=1), keep.sum(dim=1))
 
 

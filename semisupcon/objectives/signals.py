@@ -41,7 +41,7 @@ class SharedLabels(Signal):
     def __call__(self, anchors: Tensor, candidates: Tensor) -> Tensor:
         """(A, K), (C, K) -> (A, C)."""
         counts = _Counts(anchors, candidates)
-        return torch.where(counts.judged, (counts.shared >= self.threshold).float(), torch.nan)
+        return (counts.shared >= self.threshold).float().masked_fill_(~counts.judged, torch.nan)
 
 
 class LabelOverlap(Signal):
@@ -71,9 +71,28 @@ class _Counts:
     """How many labels the two clips of each pair have, together and alone, among those known of both."""
 
     def __init__(self, anchors: Tensor, candidates: Tensor) -> None:
-        known_a, known_c = ~anchors.isnan(), ~candidates.isnan()
-        a, c = anchors.nan_to_num(0.0), candidates.nan_to_num(0.0)
-        self.shared = a @ c.T
-        self.judged = known_a.float() @ known_c.float().T > 0
-        self.anchor = a @ known_c.float().T
-        self.candidate = known_a.float() @ c.T
+        self._known_a, self._known_c = ~anchors.isnan(), ~candidates.isnan()
+        self._a, self._c = anchors.nan_to_num(0.0), candidates.nan_to_num(0.0)
+
+    @property
+    def judged(self) -> Tensor:
+        """(A, C) bool, whether any label is known of both."""
+        a, c = self._known_a.any(dim=1), self._known_c.any(dim=1)
+        if (self._known_a == a[:, None]).all() and (self._known_c == c[:, None]).all():
+            return a[:, None] & c[None, :]  # of each clip all labels are known or none, as is usual: no product needed
+        return self._known_a.float() @ self._known_c.float().T > 0
+
+    @property
+    def shared(self) -> Tensor:
+        """(A, C), labels of both."""
+        return self._a @ self._c.T
+
+    @property
+    def anchor(self) -> Tensor:
+        """(A, C), labels of the anchor."""
+        return self._a @ self._known_c.float().T
+
+    @property
+    def candidate(self) -> Tensor:
+        """(A, C), labels of the candidate."""
+        return self._known_a.float() @ self._c.T

@@ -84,12 +84,13 @@ def target_matrix(
     same = anchors.file[:, None] == candidates.file[None, :]
     keep = anchors.identity[:, None] != candidates.identity[None, :]
     if not (anchors.labelled.any() and candidates.labelled.any()):
-        judged = torch.full_like(same, torch.nan, dtype=torch.float32)
+        known, targets = torch.zeros_like(same), torch.zeros_like(same, dtype=torch.float32)
     else:
-        both = anchors.labelled[:, None] & candidates.labelled[None, :]
-        judged = torch.where(both, signal(anchors.labels, candidates.labels), torch.nan)
+        with torch.autocast(same.device.type, enabled=False):  # half precision would round counts and shares
+            judged = signal(anchors.labels, candidates.labels)
+        known = anchors.labelled[:, None] & candidates.labelled[None, :] & ~judged.isnan()
+        targets = torch.where(known, judged, 0.0)
     if unknown == "ignore":
         either = anchors.labelled[:, None] | candidates.labelled[None, :]
-        keep &= same | ~(judged.isnan() & either)
-    targets = torch.where(same, 1.0, judged.nan_to_num(0.0)) * keep
-    return targets, keep
+        keep &= same | known | ~either
+    return targets.masked_fill_(same, 1.0).masked_fill_(~keep, 0.0), keep

@@ -10,11 +10,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.callbacks.checkpoint import Checkpoint
 from pytorch_lightning.utilities import rank_zero_only
 
+from semisupcon.errors import UserError
 from semisupcon.running.history import History
 
 log = logging.getLogger(__name__)
@@ -31,16 +33,20 @@ class Checkpoints(Checkpoint):
     def __init__(self, every_n_steps: int = 1000, keep_all: bool = True) -> None:
         self.every_n_steps, self.keep_all = every_n_steps, keep_all
         self.folder: Path | None = None
-        self._saved = -1
+        self._start = self._saved = -1
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Agree on the folder: rank 0 made it."""
         self.folder = trainer.strategy.broadcast(self.folder)
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """A resumed run has its checkpoint; the next batch's gradient may be half of a step, and would be lost."""
+        self._start = trainer.global_step
+
     def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
         """Save when it is time, once for each step however many batches are accumulated."""
         step = trainer.global_step
-        if step % self.every_n_steps == 0 and step not in (0, self._saved):
+        if step % self.every_n_steps == 0 and step not in (self._start, self._saved):
             self._save(trainer, numbered=self.keep_all)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -71,12 +77,32 @@ class BadFiles(Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.found: dict[str, str] = {}
+        self._good = 0
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Agree on the folder: rank 0 made it."""
+        self.folder = trainer.strategy.broadcast(self.folder)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Take note of the files that were missing from a training batch."""
+        self._good += len(batch)
         self.note(batch, trainer.global_rank)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop where there is nothing to learn from.
+
+        Raises:
+            UserError: not one file of a whole epoch gave audio.
+        """
+        good = trainer.strategy.reduce(torch.tensor(self._good, device=pl_module.device), reduce_op="sum")
+        if not good and self.found:
+            path, reason = next(iter(self.found.items()))
+            raise UserError(
+                f"No file gave any audio in a whole epoch: all {len(self.found):,} that were tried are broken, such "
+                f"as {path} ({reason}).\nThe list: {self.folder / 'bad_files.csv'}"
+            )
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, *args: Any
@@ -116,7 +142,7 @@ class Record(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Describe the data; a resumed run forgets what it is about to do again."""
-        self.history.forget(after=trainer.global_step)
+        self.history.forget(after=trainer.global_step - 1)  # the first step is logged as 0
         if trainer.is_global_zero:
             write_json(self.folder / "data.json", self.data.save(self.folder))
 

@@ -12,7 +12,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 
 class History(Logger):
-    """Writes ``metrics.csv``: a row for each time something is logged, a column for each name.
+    """Writes ``metrics.csv``: a row for each step at which something is logged, a column for each name.
 
     A resumed run goes on in the same file; what the killed one logged after its last checkpoint is taken out.
 
@@ -24,6 +24,8 @@ class History(Logger):
         super().__init__()
         self.path = path
         self._columns: list[str] = ["step"]
+        self._last: dict[str, Any] = {}
+        self._offset = 0  # where the last row starts in the file
         if path.exists():
             with path.open(newline="") as file:
                 self._columns = next(csv.reader(file), self._columns)
@@ -49,14 +51,19 @@ class History(Logger):
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        """Append a row."""
+        """Append a row, or complete the last one where it is of the same step."""
         row = {"step": step, **metrics}
-        if new := [name for name in row if name not in self._columns]:
+        new = [name for name in row if name not in self._columns]
+        if new or not self.path.exists():
             rows = self.rows()
             self._columns += new
             self._write(rows)
-        with self.path.open("a", newline="") as file:
-            csv.DictWriter(file, self._columns, restval="", lineterminator="\n").writerow(row)
+        same = bool(self._last) and self._last["step"] == step
+        self._last = {**self._last, **row} if same else row
+        with self.path.open("r+", newline="") as file:
+            self._offset = file.seek(self._offset) if same else file.seek(0, 2)
+            csv.DictWriter(file, self._columns, restval="", lineterminator="\n").writerow(self._last)
+            file.truncate()
 
     def rows(self) -> list[dict[str, str]]:
         """All rows so far, as text."""
@@ -68,6 +75,7 @@ class History(Logger):
     @rank_zero_only
     def forget(self, after: int) -> None:
         """Take out the rows of all steps later than ``after``."""
+        self._last = {}
         if self.path.exists():
             self._write([row for row in self.rows() if int(float(row["step"] or 0)) <= after])
 
@@ -76,5 +84,7 @@ class History(Logger):
         with part.open("w", newline="") as file:
             writer = csv.DictWriter(file, self._columns, restval="", lineterminator="\n")
             writer.writeheader()
-            writer.writerows(rows)
+            writer.writerows(rows[:-1])
+            self._offset = file.tell()
+            writer.writerows(rows[-1:])
         part.replace(self.path)

@@ -9,6 +9,9 @@ import sys
 import warnings
 from collections.abc import Callable
 
+from lightning_fabric.utilities.exceptions import MisconfigurationException
+from pytorch_lightning.utilities import rank_zero_only
+
 from semisupcon.errors import UserError
 
 _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
@@ -32,7 +35,8 @@ def keep_memory() -> None:
 def quiet() -> None:
     """Our own messages in one plain format; Lightning's hints that are no news here off."""
     logging.basicConfig(format="%(message)s", level=logging.WARNING, stream=sys.stderr, force=True)
-    logging.getLogger("semisupcon").setLevel(logging.INFO)
+    first = not getattr(rank_zero_only, "rank", 0)  # of several processes one says what all would
+    logging.getLogger("semisupcon").setLevel(logging.INFO if first else logging.WARNING)
     for chatty in ("pytorch_lightning.utilities.rank_zero", "lightning_fabric.utilities.seed"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
@@ -40,20 +44,35 @@ def quiet() -> None:
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists and is not empty.*")
     warnings.filterwarnings("ignore", message=".*isinstance\\(treespec, LeafSpec\\).*")
+    warnings.filterwarnings("ignore", message=".*Your `IterableDataset` has `__len__` defined.*")
+    warnings.filterwarnings("ignore", message=".*Total length of `list` across ranks is zero.*")  # no val clips
     warnings.filterwarnings("ignore", message=".*GPU available but not used.*")
+    warnings.filterwarnings("ignore", message=".*sync_dist=True.*")  # what is logged is summed over ranks already
 
 
 def run(command: Callable[[], None]) -> int:
     """Run a command's main function.
 
     Returns:
-        exit status: 0, or 2 where the user asked for something that cannot be done, after saying what.
+        exit status: 0; 2 where the user asked for something that cannot be done, after saying what; 130 where
+        Ctrl-C ended it. Whatever else goes wrong is a bug and keeps its traceback.
     """
     keep_memory()
     quiet()
     try:
         command()
-    except UserError as error:
+    except (UserError, MisconfigurationException) as error:
         sys.stderr.write(f"\nerror: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        return _stopped()
+    except SystemExit as end:
+        if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes an exit of it
+            return _stopped()
+        raise
     return 0
+
+
+def _stopped() -> int:
+    sys.stderr.write("\nstopped; --resume_from_ckpt=RUN/last.ckpt goes on from the last checkpoint\n")
+    return 130

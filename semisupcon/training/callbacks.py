@@ -35,7 +35,7 @@ class SimilarityPicture(Callback):
         """Draw when it is time."""
         step = trainer.global_step
         wanted = step == 1 or step % max(1, self.every_n_steps) == 0 or step == trainer.max_steps
-        if not self.every_n_steps or not wanted or step == self._drawn or not trainer.is_global_zero or not outputs:
+        if not self.every_n_steps or not wanted or step == self._drawn or not trainer.is_global_zero or not len(batch):
             return
         self._drawn = step
         assert self.folder is not None

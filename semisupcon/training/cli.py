@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import ClassVar
 
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser
@@ -10,15 +12,37 @@ from pytorch_lightning.cli import LightningArgumentParser
 from semisupcon.errors import UserError
 from semisupcon.loading.datamodule import MixedDataModule
 from semisupcon.running.cli import Command
+from semisupcon.running.given import options
 from semisupcon.running.screen import run
 from semisupcon.training.callbacks import SimilarityPicture
 from semisupcon.training.contrastive import Contrastive
+
+ABOUT = """\
+Pretrain an encoder by contrastive learning, with labels, without, or both. What comes out is a folder with a
+checkpoint for finetune.py. A config comes first, then what differs from it.
+
+  on the embedded corpus, half of each batch labelled:
+    python pretrain.py --config config/pretraining/pretrain_smsl.yaml --trainer.max_steps=500
+  on your own music, without labels:
+    python pretrain.py --config config/pretraining/pretrain_ssl.yaml --data.data_dir=MUSIC --data.batch_size=32
+  GTZAN's labels and your own music:
+    python pretrain.py --config config/pretraining/pretrain_smsl.yaml --config config/tasks/gtzan.yaml \\
+        --data.sl_kwargs.root=GTZAN --data.data_dir=MUSIC"""
 
 
 class Pretrain(Command):
     """Contrastive pretraining on mixed batches."""
 
     name = "pretrain"
+    script = "pretrain.py"
+    about = ABOUT
+    base = "config/pretraining/pretrain_smsl.yaml"
+    bounds: ClassVar[dict[str, tuple[int, float]]] = {
+        **Command.bounds,
+        "picture.every_n_steps": (0, math.inf),
+        "picture.views": (2, math.inf),
+    }
+    linked: ClassVar[dict[str, str]] = {**Command.linked, "model.encoder.init_args.sample_rate": "data.target_sr"}
     model: Contrastive
     datamodule: MixedDataModule
 
@@ -33,9 +57,10 @@ class Pretrain(Command):
 
     def spell(self, args: list[str]) -> list[str]:
         """A folder named on the command line takes the place of the ssl_task that a config names."""
-        given = {arg.partition("=")[0] for arg in args}
-        folder_only = "--data.data_dir" in given and "--data.ssl_task" not in given
-        return super().spell([*args, "--data.ssl_task=null"] if folder_only else args)
+        args = super().spell(args)
+        given = {each.option: each.value for each in options(args) if each.config is None}
+        folder_only = given.get("data.data_dir", "null") != "null" and "data.ssl_task" not in given
+        return [*args, "--data.ssl_task=null"] if folder_only else args
 
     def check(self) -> None:
         """Load the tables now, so that what is wrong with them is said before a folder is made."""

@@ -69,25 +69,22 @@ class Contrastive(LightningModule):
         """(N, 1, T) -> (N, D) embeddings."""
         return self.encoder(audio)
 
-    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any] | None:
+    def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Views in, loss out; the loss is the mean over the anchors of all ranks."""
-        if not len(batch) and world_size() == 1:
-            return None  # every file of the batch was broken
         self.samples = batch.audio.shape[-1]
-        embedding = self.encoder(batch.audio.flatten(0, 1))  # (B, V, 1, T) -> (B*V, D)
+        embedding = self._encode(batch)  # (B, V, 1, T) -> (B*V, D)
         views = self._views(batch, self.projection(embedding))  # (B*V, P)
         found, labelled = self._rows(views, batch.audio.shape[1])
-        logged = self._losses(found, labelled)
+        logged, clips = self._losses(found, labelled, batch)
         # DDP takes the mean of the ranks' gradients, so the share of this rank's anchors is taken times the ranks.
         loss = world_size() * found.loss.sum() / self._anchors(found)
-        self._log("train", {**logged, **self._diagnose(embedding, views)}, batch)
+        self._log("train", {**logged, **self._diagnose(embedding, views)}, clips)
         return {"loss": loss, "views": replace(views, embedding=views.embedding.detach())}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The same loss on fixed crops of clips that are not trained on."""
-        embedding = self.encoder(batch.audio.flatten(0, 1))
-        views = self._views(batch, self.projection(embedding))
-        self._log("val", self._losses(*self._rows(views, batch.audio.shape[1])), batch)
+        views = self._views(batch, self.projection(self._encode(batch)))
+        self._log("val", *self._losses(*self._rows(views, batch.audio.shape[1]), batch))
 
     def matrices(self, views: Views, per_clip: int) -> Matrices:
         """Logits, targets and keep, (A, C) each, of some views; for looking at."""
@@ -109,6 +106,13 @@ class Contrastive(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write into the checkpoint what the encoder is, so that it can be built from the file alone."""
         checkpoint[checkpoints.KEY] = checkpoints.describe(self.encoder, self.samples)
+
+    def _encode(self, batch: Batch) -> Tensor:
+        """(B, V, 1, T) -> (B*V, D)."""
+        if len(batch):
+            return self.encoder(batch.audio.flatten(0, 1))
+        # Every file was broken. Silence is encoded and dropped: other ranks wait for this one's gradient, which is 0.
+        return self.encoder(batch.audio.new_zeros(2, *batch.audio.shape[2:]))[:0]
 
     def _views(self, batch: Batch, embedding: Tensor) -> Views:
         """What the targets need to know of each view: (B, ...) -> (B*V, ...)."""
@@ -139,26 +143,28 @@ class Contrastive(LightningModule):
         return sum_over_ranks(found.counted.sum()).clamp_min(1)
 
     @staticmethod
-    def _losses(found: Rows, labelled: Tensor) -> dict[str, Tensor]:
-        """The loss over all ranks, its two parts where they are not empty, and the share of positive pairs."""
+    def _losses(found: Rows, labelled: Tensor, batch: Batch) -> tuple[dict[str, Tensor], int]:
+        """Of all ranks: the loss, its two parts where they are not empty, what was in the batch; how many clips."""
         loss, counted = found.loss.detach(), found.counted
-        sums = torch.stack(
-            [
-                x.sum().float()
-                for x in (loss, loss * labelled, counted, counted & labelled, found.positives, found.candidates)
-            ]
-        )
-        total, supervised, anchors, with_labels, positives, candidates = sum_over_ranks(sums).unbind()
-        values = {"loss": total / anchors.clamp_min(1), "positive_pairs": positives / candidates.clamp_min(1)}
+        parts = (loss, loss * labelled, counted, counted & labelled, found.positives, found.candidates)
+        clips = (batch.labelled, torch.ones_like(batch.labelled))
+        sums = sum_over_ranks(torch.stack([part.sum().float() for part in (*parts, *clips)])).unbind()
+        total, supervised, anchors, with_labels, positives, candidates, labelled_clips, all_clips = sums
+        values = {
+            "loss": total / anchors.clamp_min(1),
+            "positive_pairs": positives / candidates.clamp_min(1),
+            "labelled_share": labelled_clips / all_clips.clamp_min(1),
+        }
         if with_labels > 0:
             values["loss_supervised"] = supervised / with_labels
         if anchors > with_labels:
             values["loss_self_supervised"] = (total - supervised) / (anchors - with_labels)
-        return values
+        return values, int(all_clips)
 
     def _diagnose(self, embedding: Tensor, views: Views) -> dict[str, Tensor]:
-        """The shape of the embedding, every ``log_every_n_steps`` steps: a decomposition is not free."""
-        if self.global_step % getattr(self.trainer, "log_every_n_steps", 1) or len(embedding) < 2:
+        """The shape of this rank's embeddings, at the steps that are logged: a decomposition is not free."""
+        every = getattr(self.trainer, "log_every_n_steps", 1)
+        if not every or (self.global_step + 1) % every or len(embedding) < 2:
             return {}
         with torch.no_grad():
             return {
@@ -167,9 +173,10 @@ class Contrastive(LightningModule):
                 "effective_rank": diagnostics.effective_rank(embedding),
             }
 
-    def _log(self, stage: str, values: dict[str, Tensor], batch: Batch) -> None:
-        values = {**values, "labelled_share": batch.labelled.float().mean()}
+    def _log(self, stage: str, values: dict[str, Tensor], clips: int) -> None:
+        """Nothing is said of a batch without a clip. What is not the diagnosis is the same on all ranks."""
+        if not clips:
+            return
         shown = {f"{stage}/{name}": value for name, value in values.items()}
-        loss = shown.pop(f"{stage}/loss")
-        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=len(batch))
-        self.log_dict(shown, batch_size=len(batch))
+        self.log(f"{stage}/loss", shown.pop(f"{stage}/loss"), prog_bar=True, batch_size=clips)
+        self.log_dict(shown, batch_size=clips)

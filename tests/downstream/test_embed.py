@@ -1,0 +1,230 @@
+"""Embeddings of whole clips: what a plain loop gives, computed once; and the statistics of an untrained encoder."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from semisupcon import audio
+from semisupcon.cache import cache_folder
+from semisupcon.downstream.embed import SEGMENTS_AT_ONCE, Embeddings, calibrate, embed, encode
+from semisupcon.loading.segments import WholeClips
+
+CPU = torch.device("cpu")
+T = 243
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEMISUPCON_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def clips(tones, tmp_path):
+    """Eleven files of 400 to 1,200 samples, at places of their own, so that a test may change them."""
+    paths = []
+    for number in range(11):
+        paths.append(str(shutil.copy(tones[0] / f"train/{number:02d}.wav", tmp_path)))
+    return WholeClips(np.array(paths), np.zeros((11, 2), np.float32), np.array([10, 0, 5, 3]), 8000, T, size=3)
+
+
+@pytest.fixture
+def forwards(monkeypatch):
+    """Counts how often an encoder is run."""
+
+    def watch(encoder):
+        encoder.register_forward_hook(lambda *_: calls.append(1))
+        return encoder
+
+    calls: list[int] = []
+    watch.calls = calls
+    return watch
+
+
+def _plain(encoder, clips):
+    """One clip after another, one segment after another."""
+    encoder.eval()
+    segment, owner = [], []
+    for row in clips.rows.tolist():
+        sound = audio.read(str(clips.paths[row]), 8000).astype(np.float32) / 32768
+        starts = [*range(0, len(sound) - T, T), len(sound) - T] if len(sound) > T else [0]
+        for start in starts:
+            with torch.no_grad():
+                segment.append(encoder(torch.from_numpy(sound[start : start + T])[None, None])[0].numpy())
+            owner.append(row)
+    return np.array(segment), np.array(owner)
+
+
+def test_embeddings_are_those_of_a_plain_loop(clips, tiny_encoder):
+    encoder = tiny_encoder()
+    found = embed(encoder, clips, CPU, 0, "test")
+    segment, owner = _plain(encoder, clips)
+    np.testing.assert_allclose(found.segment, segment, atol=1e-6)
+    np.testing.assert_array_equal(found.clip, owner)
+    assert len(owner) > 10
+
+
+def test_the_mean_of_each_clip_is_that_of_a_plain_loop(clips, tiny_encoder):
+    found = embed(tiny_encoder(), clips, CPU, 0, "test")
+    means, rows = found.means()
+    assert rows.tolist() == [10, 0, 5, 3]
+    for mean, row in zip(means, rows, strict=True):
+        np.testing.assert_allclose(mean, found.segment[found.clip == row].mean(axis=0), atol=1e-6)
+
+
+def test_no_clips_have_no_means():
+    means, rows = Embeddings(np.zeros((0, 4), np.float32), np.zeros(0, np.int64)).means()
+    assert (means.shape, rows.shape) == ((0, 4), (0,))
+
+
+def test_a_second_call_does_not_run_the_encoder(clips, tiny_encoder, forwards):
+    encoder = forwards(tiny_encoder())
+    first = embed(encoder, clips, CPU, 0, "test")
+    ran = len(forwards.calls)
+    assert ran > 0
+    again = embed(encoder, clips, CPU, 0, "test")
+    assert len(forwards.calls) == ran
+    np.testing.assert_array_equal(first.segment, again.segment)
+    np.testing.assert_array_equal(first.clip, again.clip)
+    assert again.bad == first.bad == ()
+    embed(forwards(tiny_encoder()), clips, CPU, 0, "test")  # an equal encoder, built anew
+    assert len(forwards.calls) == ran
+
+
+def _weight(encoder, clips):
+    with torch.no_grad():
+        encoder.layers[0][0].weight[0, 0, 0] += 1e-6
+
+
+def _statistics(encoder, clips):
+    encoder.layers[0][1].running_mean[0] += 1e-6
+
+
+def _rate(encoder, clips):
+    clips.sample_rate = 4000
+
+
+def _length(encoder, clips):
+    clips.length = T + 1
+
+
+def _file(encoder, clips):
+    path = Path(str(clips.paths[10]))
+    path.write_bytes(path.read_bytes()[:-2])
+
+
+def _time(encoder, clips):
+    os.utime(clips.paths[10], ns=(0, 1))
+
+
+def _rows(encoder, clips):
+    clips.rows = clips.rows[::-1]
+
+
+def _another(encoder, clips):
+    clips.paths = clips.paths.copy()
+    clips.paths[10] = clips.paths[1]
+
+
+@pytest.mark.parametrize("change", [_weight, _statistics, _rate, _length, _file, _time, _rows, _another])
+def test_whatever_the_embeddings_depend_on_makes_them_anew(clips, tiny_encoder, forwards, change):
+    encoder = forwards(tiny_encoder())
+    embed(encoder, clips, CPU, 0, "test")
+    ran = len(forwards.calls)
+    change(encoder, clips)
+    found = embed(encoder, clips, CPU, 0, "test")
+    assert len(forwards.calls) > ran
+    assert set(found.clip.tolist()) == {10, 0, 5, 3}
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])
+def test_a_broken_cache_file_is_made_anew(clips, tiny_encoder, content):
+    first = embed(tiny_encoder(), clips, CPU, 0, "test")
+    [file] = (cache_folder() / "embeddings").iterdir()
+    file.write_bytes(content)
+    np.testing.assert_array_equal(embed(tiny_encoder(), clips, CPU, 0, "test").segment, first.segment)
+    assert file.stat().st_size > 100
+
+
+def test_broken_clips_are_named_from_the_cache_too_and_mended_ones_are_seen(clips, tiny_encoder):
+    path = Path(str(clips.paths[5]))
+    whole = path.read_bytes()
+    path.write_bytes(b"nothing")
+    for _ in range(2):
+        found = embed(tiny_encoder(), clips, CPU, 0, "test")
+        assert 5 not in found.clip
+        assert [name for name, _ in found.bad] == [str(path)]
+    path.write_bytes(whole)
+    assert 5 in embed(tiny_encoder(), clips, CPU, 0, "test").clip
+    path.unlink()
+    assert 5 not in embed(tiny_encoder(), clips, CPU, 0, "test").clip
+
+
+def test_embedding_leaves_the_encoder_as_it_was(clips, tiny_encoder):
+    encoder = tiny_encoder().train()
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    embed(encoder, clips, CPU, 0, "test")
+    assert encoder.training
+    assert all(torch.equal(value, before[name]) for name, value in encoder.state_dict().items())
+
+
+def test_a_track_of_any_length_is_encoded_whole_some_segments_at_a_time(tiny_encoder):
+    encoder = tiny_encoder().eval()
+    sound = torch.randint(-32768, 32767, (2 * SEGMENTS_AT_ONCE + 3, 1, T), dtype=torch.int16)
+    found = encode(encoder, sound)
+    with torch.no_grad():
+        torch.testing.assert_close(found, encoder(sound.float() / 32768), atol=1e-6, rtol=1e-5)
+    assert encode(encoder, sound[:0]).shape == (0, 8)
+
+
+def test_calibrated_statistics_of_one_batch_are_those_of_its_data(tiny_encoder):
+    encoder = tiny_encoder()
+    weights = [parameter.clone() for parameter in encoder.parameters()]
+    batch = 3 * torch.randn(16, 1, 486) + 1
+    calibrate(encoder, [batch], CPU)
+    norms = [module for module in encoder.modules() if isinstance(module, nn.BatchNorm1d)]
+    statistics = [(norm.running_mean.clone(), norm.running_var.clone()) for norm in norms]
+    inputs = []
+    for norm in norms:
+        norm.train()  # as they were calibrated
+        norm.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    with torch.no_grad():
+        encoder(batch)
+    assert len(inputs) == 6
+    for (mean, variance), given in zip(statistics, inputs, strict=True):
+        torch.testing.assert_close(mean, given.mean(dim=(0, 2)), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(variance, given.transpose(0, 1).flatten(1).var(dim=1), atol=1e-5, rtol=1e-4)
+    assert all(torch.equal(now, before) for now, before in zip(encoder.parameters(), weights, strict=True))
+
+
+def test_batches_of_equal_size_count_alike_whatever_was_there_before(tiny_encoder):
+    batches = [scale * torch.randn(8, 1, 486) for scale in (1, 2, 5)]
+    encoder = tiny_encoder()
+    with torch.no_grad():
+        encoder.train()(100 * torch.randn(8, 1, 486))  # statistics that must be forgotten
+    momentum = [module.momentum for module in encoder.modules() if isinstance(module, nn.BatchNorm1d)]
+    calibrate(encoder, batches, CPU)
+    first = encoder.layers[0][1]
+    stem = encoder.layers[0][0]
+    with torch.no_grad():
+        pooled = stem(torch.cat(batches))
+    torch.testing.assert_close(first.running_mean, pooled.mean(dim=(0, 2)), atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close(
+        first.running_var, pooled.transpose(0, 1).flatten(1).var(dim=1), rtol=0.02, atol=0
+    )  # but for the means of the batches, which differ a little
+    assert not encoder.training
+    assert not any(module.training for module in encoder.modules())
+    assert [module.momentum for module in encoder.modules() if isinstance(module, nn.BatchNorm1d)] == momentum
+
+
+def test_a_batch_of_one_clip_of_one_frame_is_left_out(tiny_encoder):
+    encoder = tiny_encoder()
+    batch = torch.randn(4, 1, T)
+    calibrate(encoder, [batch, torch.randn(1, 1, T)], CPU)
+    alone = tiny_encoder()
+    calibrate(alone, [batch], CPU)
+    assert all(torch.equal(a, b) for a, b in zip(encoder.buffers(), alone.buffers(), strict=True))

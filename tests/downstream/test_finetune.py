@@ -1,0 +1,280 @@
+"""Fine-tuning: encoder and head change, validation and test do not; every kind of task ends in a report."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
+
+from semisupcon import audio, checkpoint
+from semisupcon.datasets.synth.plan import KEYS
+from semisupcon.downstream.callbacks import KeepBest
+from semisupcon.downstream.cli import Evaluate, write_bad_files
+from semisupcon.downstream.datamodule import TaskDataModule
+from semisupcon.downstream.finetune import FineTune
+from semisupcon.errors import UserError
+from semisupcon.loading.segments import segments
+from semisupcon.table import Table, Task
+
+CPU = torch.device("cpu")
+T = 243
+TONE = Task("tone", "multiclass", ("low", "middle", "high"))
+
+
+def _table(tones, labels=None):
+    """The tones with labels (48, K); by default their class."""
+    root, path, split = tones
+    return Table.build(root, path, split, np.eye(3)[_classes(path)] if labels is None else labels, ["song"] * len(path))
+
+
+def _classes(path):
+    return np.array([int(name.split("/")[1][:2]) % 3 for name in path])
+
+
+def _data(**options):
+    module = TaskDataModule("tone", target_len=T / 8000, batch_size=8, num_workers=0, **options)
+    module.fit_encoder(8000, None)
+    return module
+
+
+def _fit(model, data, epochs, *callbacks):
+    trainer = Trainer(
+        max_epochs=epochs,
+        callbacks=list(callbacks),
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+    )
+    trainer.fit(model, **model.begin(data, CPU))
+    return trainer
+
+
+class Story(Callback):
+    """What training and validation were shown, and the loss of each."""
+
+    def __init__(self):
+        self.modes = []
+        self.train, self.val, self.train_loss, self.val_loss = [], [], [], []
+
+    def on_train_batch_start(self, trainer, pl_module, *_):
+        self.modes.append(all(module.training for module in pl_module.modules()))
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, *_):
+        self.train.append(batch)
+        self.train_loss.append(float(outputs["loss"]))
+
+    def on_validation_batch_end(self, trainer, pl_module, outputs, batch, *_):
+        self.val.append(batch)
+
+    def on_validation_end(self, trainer, pl_module):
+        self.val_loss.append(float(trainer.callback_metrics.get("val/loss", math.nan)))
+
+
+@pytest.fixture
+def model(tiny_encoder):
+    return FineTune(encoder=tiny_encoder(), optimizer=lambda parameters: torch.optim.Adam(parameters, 0.01))
+
+
+def test_it_changes_the_encoder_and_the_loss_falls(tones, register, model):
+    register(_table(tones), TONE)
+    data, story = _data(), Story()
+    model.begin(data, CPU)
+    before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
+    _fit(model, data, 8, story, KeepBest())
+    changed = {name for name, value in model.encoder.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed >= {name for name, _ in model.encoder.named_parameters()}
+    assert any("running_mean" in name for name in changed)
+    assert all(story.modes)  # all of it in train mode, dropout included, after validation too
+    assert np.mean(story.train_loss[-3:]) < 0.5 * np.mean(story.train_loss[:3])
+    scores, rows = model.scores(data)
+    assert data.names(rows) == [f"test/{number:02d}.wav" for number in range(12)]
+    assert float((scores.argmax(dim=1) == data.labels(rows).argmax(dim=1)).float().mean()) > 0.9
+
+
+def test_training_crops_are_augmented_and_validation_clips_are_the_files(tones, register, model):
+    register(_table(tones), TONE)
+    data, story = _data(aug_list=["gain"], aug_severity=5), Story()
+    _fit(model, data, 1, story)
+    rows = [row for clips in story.val for row in clips.rows.tolist()]
+    assert sorted(rows) == sorted(data.pools.val.tolist())
+    for clips in story.val:
+        for row in clips.rows:
+            wanted = segments(str(data.pools.paths[row]), 8000, T)
+            np.testing.assert_array_equal(clips.audio[clips.clip == row][:, 0], wanted)
+    augmented = 0
+    for batch in story.train:
+        for file, crop in zip(batch.file, batch.audio[:, 0, 0], strict=True):
+            whole = torch.from_numpy(audio.read(str(data.pools.paths[file]), 8000)).float() / 32768
+            augmented += not any(torch.equal(crop, window) for window in whole.unfold(0, T, 1))
+    assert augmented > 0.5 * 24
+
+
+def test_a_clip_is_scored_by_the_mean_of_its_segments_whatever_its_place(tones, register, model):
+    register(_table(tones), TONE)
+    data = _data()
+    model.begin(data, CPU)
+    scores, rows = model.scores(data)
+    for score, row in zip(scores, rows.tolist(), strict=True):
+        sound = torch.from_numpy(segments(str(data.pools.paths[row]), 8000, T)).float() / 32768
+        with torch.no_grad():
+            wanted = model.head(model.encoder(sound[:, None]).mean(dim=0, keepdim=True))[0]
+        torch.testing.assert_close(score, wanted, atol=1e-5, rtol=1e-4)
+    # rows of a group need not ascend
+    clips = data.clips("test", size=4)
+    clips.rows = clips.rows[[3, 0, 2, 1]]
+    torch.testing.assert_close(model.head(model._means(clips[0])), scores[[3, 0, 2, 1]], atol=1e-5, rtol=1e-4)
+
+
+def test_the_best_weights_of_encoder_and_head_are_put_back(tones, register, tiny_encoder):
+    register(_table(tones), TONE)
+    model = FineTune(encoder=tiny_encoder(), optimizer=lambda parameters: torch.optim.Adam(parameters, 0.3))
+    data, story, best = _data(), Story(), KeepBest()
+    _fit(model, data, 6, story, best)
+    assert best.best == min(story.val_loss)
+    with torch.no_grad():
+        model.eval()
+        clips = [model._means(clips) for clips in story.val[:2]]  # 12 clips, 8 at a time
+        labels = torch.cat([clips.labels for clips in story.val[:2]])
+        assert float(model.head.loss(model.head(torch.cat(clips)), labels)) == pytest.approx(best.best, rel=1e-4)
+
+
+@pytest.mark.parametrize("part", ["val", "test"])
+def test_a_split_of_broken_files_alone_does_not_crash(tones, register, model, part):
+    root, path, split = tones
+    paths = [f"missing/{name}" if name.startswith(part) else name for name in path]
+    register(Table.build(root, paths, split, np.eye(3)[_classes(path)]), TONE)
+    data, story = _data(), Story()
+    _fit(model, data, 1, story, KeepBest())
+    scores, rows = model.scores(data)
+    assert len(scores) == len(rows) == (0 if part == "test" else 12)
+    assert len(story.train) == 3
+    assert np.isnan(story.val_loss[0]) == (part == "val")
+
+
+# The command
+
+
+def _run(tmp_path, task, *more):
+    command = Evaluate(
+        [
+            "--config=config/finetuning/finetune.yaml",
+            f"--data.sl_task={task}",
+            f"--data.target_len={T / 8000}",
+            *("--data.num_workers=0", "--data.batch_size=8"),
+            "--model.init_args.encoder=SampleCNN",
+            "--model.init_args.encoder.init_args.sample_rate=8000",
+            "--model.init_args.encoder.init_args.channels=[8,8,8,8]",
+            "--model.init_args.encoder.init_args.out=8",
+            "--model.init_args.encoder.init_args.stem=8",
+            "--model.init_args.optimizer.init_args.lr=0.01",
+            *("--trainer.max_epochs=3", "--trainer.accelerator=cpu", "--trainer.enable_progress_bar=false"),
+            *(f"--ckpt_path={tmp_path}", "--run_name=run"),
+            *more,
+        ]
+    )
+    command.run_command()
+    return command
+
+
+@pytest.fixture
+def here(monkeypatch, request):
+    """The repository, where the configs are."""
+    monkeypatch.chdir(request.config.rootpath)
+
+
+def _tags(number):
+    """Two tags that follow the class, one that does not, and some that are unknown."""
+    labels = np.stack([number == 0, number > 0, np.arange(48) % 2 == 0], axis=1).astype(float)
+    labels[5:9, 2] = np.nan
+    return labels
+
+
+def _targets(number):
+    """A target in the thousands and one in hundredths."""
+    return np.stack([1000.0 * number, 0.01 * np.arange(48)], axis=1)
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes", "labels", "metrics"),
+    [
+        ("multilabel", ("a", "b", "c"), _tags, {"roc_auc", "pr_auc"}),
+        ("regression", ("arousal", "valence"), _targets, {"r2", "r2_arousal", "r2_valence"}),
+        ("key", KEYS, lambda number: np.eye(24)[8 * number], {"accuracy", "mirex"}),
+        ("multiclass", ("low", "middle", "high"), lambda number: np.eye(3)[number], {"accuracy", "macro_f1"}),
+    ],
+)
+def test_every_kind_of_task_ends_in_its_metrics(here, tones, register, tmp_path, kind, classes, labels, metrics):
+    task = register(_table(tones, labels(_classes(tones[1]))), Task("toy", kind, classes))
+    folder = _run(tmp_path, task).folder
+    written = json.loads((folder / "metrics.json").read_text())
+    assert set(written["test"]) == metrics
+    assert all(math.isfinite(entry["value"]) for entry in written["test"].values())
+    assert (written["clips"], written["training_clips"], written["method"]) == (12, 24, "FineTune")
+    history = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert len([row for row in history if row["val/loss"]]) == 3
+    again = checkpoint.pretrained(folder / "last.ckpt")  # what was fine-tuned can be probed or tuned further
+    assert again.spec["init_args"]["out"] == 8
+    assert torch.load(folder / "last.ckpt", weights_only=True)[checkpoint.KEY]["task"]["kind"] == kind
+
+
+def test_the_best_state_is_in_the_checkpoint_and_a_resumed_run_goes_on(here, tones, register, tmp_path):
+    register(_table(tones), TONE)
+    last = _run(tmp_path, "tone").folder / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    best = content["callbacks"]["KeepBest"]
+    history = list(csv.DictReader((last.parent / "metrics.csv").open()))
+    assert best["best"] == pytest.approx(min(float(row["val/loss"]) for row in history if row["val/loss"]), rel=1e-5)
+    for name, value in best["weights"].items():
+        place = name.replace("0.", "encoder.", 1) if name.startswith("0.") else name.replace("1.", "head.", 1)
+        assert torch.equal(content["state_dict"][place], value), name
+    more = ["--trainer.max_epochs=5", f"--resume_from_ckpt={last}", "--run_name=again"]
+    resumed = torch.load(_run(tmp_path, "tone", *more).folder / "last.ckpt", weights_only=True)
+    assert (content["epoch"], resumed["epoch"]) == (3, 5)
+    assert resumed["callbacks"]["KeepBest"]["best"] <= best["best"]
+
+
+def test_a_run_of_broken_test_files_says_so(here, tones, register, tmp_path):
+    root, path, split = tones
+    paths = [f"missing/{name}" if name.startswith("test") else name for name in path]
+    register(Table.build(root, paths, split, np.eye(3)[_classes(path)]), TONE)
+    with pytest.raises(UserError, match="tone: none of the test clips could be read"):
+        _run(tmp_path, "tone", "--trainer.max_epochs=1")
+
+
+def test_a_task_without_labelled_test_clips_is_refused_before_anything_is_written(here, tones, register, tmp_path):
+    labels = np.eye(3)[_classes(tones[1])]
+    labels[36:] = np.nan
+    register(_table(tones, labels), TONE)
+    with pytest.raises(UserError, match="tone: no labelled test clip under"):
+        _run(tmp_path, "tone")
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_files_of_training_and_of_the_test_are_in_one_list(here, tones, register, tmp_path):
+    root, path, split = tones
+    broken = {"train/03.wav", "val/01.wav", "test/02.wav"}
+    paths = [f"missing/{name}" if name in broken else name for name in path]
+    register(Table.build(root, paths, split, np.eye(3)[_classes(path)]), TONE)
+    folder = _run(tmp_path, "tone", "--trainer.max_epochs=1").folder
+    listed = [row["path"] for row in csv.DictReader((folder / "bad_files.csv").open())]
+    assert sorted(listed) == sorted(f"{root}/missing/{name}" for name in broken)
+    assert json.loads((folder / "metrics.json").read_text())["test_files_broken"] == 1
+
+
+def test_a_file_is_listed_as_broken_once(tmp_path):
+    write_bad_files(tmp_path / "bad.csv", {"a": "x", "b": "y, z"})
+    write_bad_files(tmp_path / "bad.csv", {"b": "y, z", "c": "w"})
+    assert list(csv.reader((tmp_path / "bad.csv").open())) == [
+        ["path", "reason"],
+        ["a", "x"],
+        ["b", "y, z"],
+        ["c", "w"],
+    ]

@@ -1,0 +1,72 @@
+"""The README's commands are understood, and its examples run."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from semisupcon.downstream.cli import Evaluate
+from semisupcon.training.cli import Pretrain
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+COMMANDS = [
+    shlex.split(line)
+    for block in re.findall(r"```bash\n(.*?)```", README, re.S)
+    for line in block.replace("\\\n", " ").splitlines()
+]
+
+
+def example(name):
+    return re.search(rf"<!-- {name}:begin -->\n```python\n(.*?)```\n<!-- {name}:end -->", README, re.S)[1]
+
+
+class _Parsed(Exception):
+    pass
+
+
+def parsed_only(cls):
+    """The command, stopped when its arguments are understood and before anything is made."""
+
+    class Stopped(cls):
+        def before_instantiate_classes(self):
+            raise _Parsed
+
+    return Stopped
+
+
+def test_the_readme_has_commands_for_both_scripts():
+    assert {word for command in COMMANDS for word in command} >= {"pretrain.py", "finetune.py"}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command)[:90])
+def test_every_command_is_understood(command, tmp_path, monkeypatch):
+    (tmp_path / "my_encoder.py").write_text(example("encoder"))
+    monkeypatch.syspath_prepend(tmp_path)
+    words = [word for word in command if not re.match(r"[A-Z]+=", word)][1:]
+    if words[0] == "-m":
+        assert subprocess.run([sys.executable, "-m", words[1], "--help"], cwd=ROOT, check=False).returncode == 0
+        return
+    script, *arguments = [word.replace("config/", f"{ROOT}/config/") for word in words]
+    with pytest.raises(_Parsed):
+        parsed_only(Pretrain if script == "pretrain.py" else Evaluate)(arguments)
+
+
+def test_the_encoder_example_is_an_encoder(tmp_path, monkeypatch):
+    (tmp_path / "my_encoder.py").write_text(example("encoder"))
+    monkeypatch.syspath_prepend(tmp_path)
+    from my_encoder import Strided
+
+    from semisupcon.encoders import build
+
+    encoder = build(Strided(width=8).spec)
+    assert encoder(torch.zeros(3, 1, 1000)).shape == (3, 8)
+
+
+def test_every_file_that_the_readme_names_is_there():
+    for name in re.findall(r"\]\(([\w./-]+)\)", README):
+        assert (ROOT / name).exists(), name
