@@ -47,7 +47,8 @@ def load(path: str | Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # on a file of another kind the unpickler fails in whatever way comes first
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        text = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        reason = "no weights, or more than weights" if text.startswith("Weights only load failed") else text
         raise UserError(
             f"{path}: cannot be read as a checkpoint ({path.stat().st_size:,} bytes; {reason}).\n"
             "It may be cut off, or hold more than weights and plain values. Use another checkpoint of the same run."

@@ -37,6 +37,8 @@ class SampleCNN(Encoder):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        if not channels or min(stem, out, *channels) < 1:
+            raise ValueError(f"widths must be at least 1: stem {stem}, channels {list(channels)}, out {out}")
         self.sample_rate = sample_rate
         self.dim = out
         self.receptive_field = 3 ** (len(channels) + 1)

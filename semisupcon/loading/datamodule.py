@@ -75,9 +75,9 @@ class MixedDataModule(LightningDataModule):
     ) -> None:
         super().__init__()
         self.request = Request(
-            sl_task=sl_task,
-            ssl_task=ssl_task,
-            data_dir=data_dir,
+            sl_task=_none(sl_task),
+            ssl_task=_none(ssl_task),
+            data_dir=_none(data_dir),
             val_split=val_split,
             fully_supervised=fully_supervised,
             sl_kwargs=sl_kwargs,
@@ -230,3 +230,8 @@ class MixedDataModule(LightningDataModule):
                 f"target_len={self.length / self.sample_rate:.3g} s is longer than every file: the longest of "
                 f"{len(some):,} looked at has {longest:.3g} s. Shorter files are padded with silence at the end."
             )
+
+
+def _none(name: str | None) -> str | None:
+    """The text ``None``, as a YAML file may have it, means none."""
+    return None if name == "None" else name

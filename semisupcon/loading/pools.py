@@ -244,7 +244,8 @@ def _share(request: Request, sl: Table | None, ssl: Table | None, notes: list[st
     if not sl.of("train").labelled.any():
         raise UserError(
             f"intrabatch_supervised_p > 0, but no training clip of {request.sl_task} under {sl.root} has a label "
-            f"({(sl.split == 'train').sum():,} training clips found)."
+            f"({(sl.split == 'train').sum():,} training clips found).\n"
+            "Name another --data.sl_task, or --data.intrabatch_supervised_p=0 to train without labels."
         )
     if request.fully_supervised or asked == 1:
         return 1.0

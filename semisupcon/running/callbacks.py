@@ -153,6 +153,9 @@ class Record(Callback):
             stage, _, metric = name.rpartition("/")
             (final.setdefault(stage, {}) if stage else final)[metric] = float(value)
         write_json(self.folder / "metrics.json", final)
+        if trainer.logged_metrics and not self.history.path.exists():  # shorter than log_every_n_steps
+            values = {name: float(value) for name, value in trainer.logged_metrics.items()}
+            self.history.log_metrics(values, trainer.global_step - 1)
 
 
 @rank_zero_only
