@@ -176,7 +176,7 @@ def make_pools(request: Request) -> Pools:
     val_rows = np.flatnonzero(mine)
     known = ~np.isnan(labels[val_rows]).all(axis=1) if share > 0 else np.zeros(len(val_rows), bool)
     names = {id(ssl): request.ssl_task or "folder", id(sl): request.sl_task}  # one and the same: sl_task
-    if request.sl_task == request.ssl_task and not same:
+    if request.sl_task is not None and request.sl_task == request.ssl_task and not same:
         names[id(ssl)] = f"{request.ssl_task} (ssl_kwargs)"
     return Pools(
         paths=paths,
