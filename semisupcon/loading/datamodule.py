@@ -15,7 +15,8 @@ from semisupcon import audio
 from semisupcon.augment import Chain, Transform
 from semisupcon.batch import Batch, to_float
 from semisupcon.errors import BadAudio, UserError
-from semisupcon.loading.pools import Pools, Request, make_pools
+from semisupcon.loading.pools import Pools, make_pools
+from semisupcon.loading.request import Request
 from semisupcon.loading.sampler import MixedBatchSampler, SequentialBatchSampler
 from semisupcon.loading.views import ClipDataset, Layout
 

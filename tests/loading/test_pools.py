@@ -9,7 +9,8 @@ import pytest
 
 from semisupcon import datasets
 from semisupcon.errors import UserError
-from semisupcon.loading.pools import Request, make_pools
+from semisupcon.loading.pools import make_pools
+from semisupcon.loading.request import Request
 from semisupcon.table import TEXT, Table, Task
 
 TASK = Task("toy", "multiclass", ("a", "b"))
