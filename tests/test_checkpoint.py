@@ -149,7 +149,7 @@ def test_an_entry_that_describes_no_encoder_is_refused(saved, tiny_encoder, entr
 
 
 def test_weights_that_do_not_fit_are_listed(saved, tiny_encoder):
-    # loaded with strict=False, and trained on as if nothing were, in earlier implementations (shared/FACTS.md, trap 14)
+    # loaded with strict=False, and trained on as if nothing were, in earlier implementations
     state = {f"encoder.{key}": value for key, value in tiny_encoder().state_dict().items()}
     del state["encoder.layers.0.0.weight"]
     state["encoder.layers.9.weight"] = torch.zeros(3)

@@ -20,7 +20,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4
 def keep_memory() -> None:
     """Let glibc keep the big blocks that every training step frees and asks for again.
 
-    Handing them back to the system each time makes a step on a CPU up to twice as slow (shared/FACTS.md).
+    Handing them back to the system each time makes a step on a CPU up to twice as slow: 0.71 s against 0.41 s
+    for 96 views of 0.9 s and a SampleCNN of width 32 to 128 on 2 cores.
     """
     if sys.platform != "linux" or "MALLOC_MMAP_THRESHOLD_" in os.environ:
         return

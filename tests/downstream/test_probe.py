@@ -63,7 +63,7 @@ class Story(Callback):
 
 
 def test_the_encoder_is_not_changed_by_a_bit_and_never_in_train_mode(data, tiny_encoder):
-    # left in train mode its BatchNorm statistics drift (shared/FACTS.md, trap 16)
+    # left in train mode its BatchNorm statistics drift
     model, story = _probe(tiny_encoder, dropout=0.5), Story()
     model.begin(data, CPU)  # calibrates the untrained encoder
     before = {name: value.clone() for name, value in model.encoder.state_dict().items()}
@@ -236,7 +236,7 @@ def test_the_command_leaves_a_report_with_the_bad_test_files_counted(here, nsynt
         path.write_bytes(b"no audio")
     folder = _run(own, tmp_path, *ENCODER)
     written = json.loads((folder / "metrics.json").read_text())
-    # silently replaced by their neighbours in an earlier implementation (shared/FACTS.md, trap 13)
+    # silently replaced by their neighbours in an earlier implementation
     assert (written["clips"], written["test_files_broken"]) == (4, 2)
     assert set(written["test"]["accuracy"]) == {"value", "low", "high"}
     listed = [row["path"] for row in csv.DictReader((folder / "bad_files.csv").open())]

@@ -136,7 +136,7 @@ def test_fully_supervised_draws_labelled_clips_only(toy, other, only):
 
 
 def test_the_share_of_labels_is_applied_once_to_training_and_never_to_validation(register, tmp_path):
-    # left as it was, squared, and applied to validation too in earlier implementations (shared/FACTS.md, trap 1)
+    # left as it was, squared, and applied to validation too in earlier implementations
     labels = np.eye(2)[np.arange(1100) % 2]
     table = Table.build(tmp_path, [f"{row}.wav" for row in range(1100)], ["train"] * 1000 + ["val"] * 100, labels)
     register(table, TASK)
@@ -201,7 +201,7 @@ def _used(pools):
 @pytest.mark.parametrize("options", [{}, {"ssl_task": "toy"}, {"ssl_task": "other"}, {"intrabatch_supervised_p": 0.0}])
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_no_test_clip_and_no_validation_clip_is_trained_on(toy, other, options, share):
-    # the labelled test set moved into training in an earlier implementation (shared/FACTS.md, trap 5)
+    # the labelled test set moved into training in an earlier implementation
     pools = make_pools(Request(sl_task="toy", supervised_data_p=share, **options))
     held = {f"toy/{row:02d}.wav" for row in range(48, 56)} | {f"other/{row:02d}.wav" for row in range(25, 30)}
     assert not _names(pools, _used(pools)) & held
@@ -226,7 +226,7 @@ def mtat(tmp_path):
 
 
 def test_untagged_clips_of_test_folders_are_in_no_pool(mtat):
-    # they went to unlabelled training even when the test set was on (shared/FACTS.md, trap 5)
+    # they went to unlabelled training even when the test set was on
     options = {"sl_task": "mtat_top50", "sl_kwargs": {"root": str(mtat)}}
     pools = make_pools(Request(**options, ssl_task="mtat_top50", supervised_data_p=0.5))
     assert _sizes(pools) == (6, 18, 2, 0.5)

@@ -28,7 +28,7 @@ def test_a_short_clip_is_one_segment_padded_at_its_end(ramps, length):
 
 
 def test_a_long_track_has_all_its_segments(ramps):
-    # only the first 64 were tested in an earlier implementation (shared/FACTS.md, trap 12)
+    # only the first 64 were tested in an earlier implementation
     [path] = ramps(143 * T + 1)
     found = segments(path, 8000, T)
     assert len(found) == 144

@@ -72,7 +72,7 @@ def test_a_file_shorter_than_a_view_is_padded_with_zeros_at_its_end(ramps, layou
 @pytest.mark.parametrize("layout", ["adjacent", "independent"])
 @pytest.mark.parametrize("length", [T, 2 * T])
 def test_files_of_exactly_one_and_two_views_work(ramps, layout, length):
-    # raised in an earlier implementation (shared/FACTS.md, trap 13)
+    # raised in an earlier implementation
     [path] = ramps(length)
     for where in [*EDGES, None]:
         found = _crop(path, layout, where=where)

@@ -11,7 +11,7 @@ from semisupcon.objectives.kernel import mean, rows, rows_in_chunks
 
 
 def slow_loss(logits, targets, keep):
-    """The equation of DESIGN.md read aloud, one anchor and one candidate at a time, in float64."""
+    """The equation of the loss read aloud, one anchor and one candidate at a time, in float64."""
     losses = []
     for a in range(len(logits)):
         total = sum(float(targets[a, c]) for c in range(logits.shape[1]) if keep[a, c])
