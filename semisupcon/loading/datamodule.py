@@ -28,8 +28,8 @@ class MixedDataModule(LightningDataModule):
 
     Args:
         sl_task: the corpus whose labels are used (a task name); None = self-supervised.
-        ssl_task: the corpus whose clips are used without labels. The same as sl_task: those whose labels
-            supervised_data_p leaves out. None = the folder data_dir.
+        ssl_task: the corpus whose clips are used without labels. ``same``, or the same name as sl_task: those of
+            sl_task whose labels supervised_data_p leaves out. None = the folder data_dir.
         data_dir: a folder of audio, used without labels where ssl_task is None.
         val_split: the share of the files in data_dir that is validated on.
         fully_supervised: use labelled clips only, whatever ssl_task and data_dir say.
@@ -123,13 +123,24 @@ class MixedDataModule(LightningDataModule):
         pools = self.pools
         clips = self.batch_size * pools.share
         return [
-            f"{len(pools.labelled):,} labelled, {len(pools.unlabelled):,} unlabelled, {len(pools.val):,} val clips"
-            + (f"; labels: {pools.task.name}, {len(pools.task.classes)} classes" if pools.task and pools.share else ""),
+            *self._sources(),
             f"b_s = {pools.share:g} x {self.batch_size} = {clips:g} labelled clips a batch"
             + (f": {int(clips)} or {int(clips) + 1}, {clips:g} on average" if clips % 1 else ""),
             *pools.notes,
             *self._crowded(),
         ]
+
+    def _sources(self) -> list[str]:
+        """How many clips of which corpus there are for what."""
+        pools, request = self.pools, self.request
+        unlabelled = request.data_dir or request.ssl_task or request.sl_task
+        lines = [f"{len(pools.val):,} clips to validate on"]
+        if pools.share < 1:
+            lines = [f"{len(pools.unlabelled):,} unlabelled clips of {unlabelled}", *lines]
+        if pools.share and pools.task:
+            classes = f"{len(pools.task.classes)} {'targets' if pools.task.kind == 'regression' else 'classes'}"
+            lines = [f"{len(pools.labelled):,} labelled clips of {pools.task.name} ({classes})", *lines]
+        return [", ".join(lines)]
 
     def _crowded(self) -> list[str]:
         """A sentence where a batch holds more clips than there are files to draw them from."""

@@ -10,6 +10,7 @@ from semisupcon import datasets
 from semisupcon.errors import UserError
 from semisupcon.table import Table
 
+SAME = "same"  # as ssl_task: the corpus of sl_task
 DEFAULT_SHARE = 0.5  # b_s where both pools are there and the user says nothing
 
 
@@ -27,6 +28,10 @@ class Request:
     supervised_data_p: float = 1.0
     intrabatch_supervised_p: float | None = None
     split_seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.ssl_task == SAME:
+            object.__setattr__(self, "ssl_task", self.sl_task)
 
 
 def check(request: Request) -> None:

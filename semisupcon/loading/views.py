@@ -24,15 +24,15 @@ def view_starts(
     """Where the views of a clip start.
 
     ``adjacent`` (SemiSupCon): consecutive stretches of one random chunk of V · T samples; in a file too short for
-    that, spread evenly over the file, so that they overlap. ``independent`` (CLMR): each anywhere in the file.
-    In a file no longer than one view all start at 0.
+    that they overlap, spread evenly over a random chunk of at least half of what there is to spread over.
+    ``independent`` (CLMR): each anywhere in the file. In a file no longer than one view all start at 0.
 
     Args:
         samples: length of the file.
         length: T, of a view.
         views: V.
         layout: how views of one clip lie to each other.
-        where: (V,) in [0, 1), the random numbers; ``adjacent`` uses the first.
+        where: (V,) in [0, 1), the random numbers, V >= 2 for ``adjacent``; .5 throughout is the middle.
 
     Returns:
         (V,) int64, in samples.
@@ -42,7 +42,9 @@ def view_starts(
     if samples >= views * length:
         first = int(where[0] * (samples - views * length + 1))
         return first + np.arange(views) * length
-    return np.linspace(0, max(0, samples - length), views).round().astype(np.int64)
+    room = max(0, samples - length)
+    span = room * (1 + where[-1]) / 2
+    return np.round((room - span) * where[0] + np.linspace(0, span, views)).astype(np.int64)
 
 
 def crop(path: str, sample_rate: int, length: int, views: int, layout: Layout, where: npt.NDArray[np.float64]) -> Int16:
@@ -142,5 +144,7 @@ class ClipDataset(Dataset[Batch]):
     def _where(self, file: int, draw: int) -> npt.NDArray[np.float64]:
         if self.seed is None:
             # In the middle; several independent views spread evenly around it.
-            return (np.arange(self.views) + 0.5) / self.views if self.layout == "independent" else np.full(1, 0.5)
+            return (
+                (np.arange(self.views) + 0.5) / self.views if self.layout == "independent" else np.full(self.views, 0.5)
+            )
         return np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, file, draw]))).random(self.views)

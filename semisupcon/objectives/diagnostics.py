@@ -17,10 +17,10 @@ def alignment(embedding: Tensor, file: Tensor) -> Tensor:
     Returns:
         scalar in [0, 4]; 0 where no file has two views.
     """
-    x = functional.normalize(embedding.float(), dim=1)
+    products = _products(embedding)
     same = file[:, None] == file[None, :]
     same.fill_diagonal_(False)
-    squared = (2 - 2 * x @ x.T).clamp_min(0)  # |a − b|² = 2 − 2 a·b on the unit sphere
+    squared = (2 - 2 * products).clamp_min(0)  # |a − b|² = 2 − 2 a·b on the unit sphere
     return (squared * same).sum() / same.sum().clamp_min(1)
 
 
@@ -33,9 +33,9 @@ def uniformity(embedding: Tensor) -> Tensor:
     Returns:
         scalar; 0 = all in one point, about −4 = spread over the sphere.
     """
-    x = functional.normalize(embedding.float(), dim=1)
-    pairs = torch.ones(len(x), len(x), dtype=torch.bool, device=x.device).triu(diagonal=1)
-    return (-2 * (2 - 2 * x @ x.T)[pairs].clamp_min(0)).exp().mean().log()
+    products = _products(embedding)
+    pairs = torch.ones_like(products, dtype=torch.bool).triu(diagonal=1)
+    return (-2 * (2 - 2 * products)[pairs].clamp_min(0)).exp().mean().log()
 
 
 def effective_rank(embedding: Tensor) -> Tensor:
@@ -51,3 +51,10 @@ def effective_rank(embedding: Tensor) -> Tensor:
     values = torch.linalg.svdvals(x - x.mean(dim=0))
     share = values / values.sum().clamp_min(torch.finfo(torch.float32).tiny)
     return torch.special.entr(share).sum().exp()
+
+
+def _products(embedding: Tensor) -> Tensor:
+    """(N, P) -> (N, N) cosines, in float32 whatever the autocast: their distances from 1 are what is asked for."""
+    with torch.autocast(embedding.device.type, enabled=False):
+        x = functional.normalize(embedding.float(), dim=1)
+        return x @ x.T
