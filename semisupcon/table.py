@@ -10,6 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from semisupcon.errors import UserError
+
 Split = Literal["train", "val", "test"]
 Kind = Literal["multiclass", "multilabel", "regression", "key"]
 
@@ -113,3 +115,32 @@ class Table:
     def file(self, row: int) -> Path:
         """The full path of a row's file."""
         return self.root / str(self.path[row])
+
+
+def check_labels(table: Table, task: Task) -> None:
+    """Refuse labels that the kind of task does not allow, before anything is trained on them.
+
+    Raises:
+        UserError: naming the first offending file. A labelled clip has exactly one 1 among 0s for exclusive classes,
+            0, 1 or NaN for tags, finite numbers or NaN for regression; and a column for each class.
+    """
+    labels = table.labels
+    if labels.shape[1] != len(task.classes):
+        raise UserError(f"{task.name}: {labels.shape[1]} columns of labels for {len(task.classes)} classes.")
+    if task.kind == "regression":
+        wrong, wanted = np.isinf(labels).any(axis=1), "finite numbers, or NaN where unknown"
+    else:
+        ones, unknown = (labels == 1).sum(axis=1), np.isnan(labels).sum(axis=1)
+        strange = ones + (labels == 0).sum(axis=1) + unknown < labels.shape[1]
+        if task.exclusive:
+            wrong = strange | (unknown < labels.shape[1]) & ((ones != 1) | (unknown > 0))
+            wanted = "exactly one 1 among 0s, or NaN throughout where unknown (several classes a clip: multilabel)"
+        else:
+            wrong, wanted = strange, "0 or 1, or NaN where unknown"
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        given = [f"{task.classes[k]}={labels[row, k]:g}" for k in np.flatnonzero(labels[row] != 0)[:6]]
+        raise UserError(
+            f"{task.name} ({task.kind}): the labels of {wrong.sum():,} of {len(table):,} files are not what they must "
+            f"be: {wanted}.\nThe first: {table.file(row)} ({', '.join(given) or 'all 0'})."
+        )

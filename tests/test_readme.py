@@ -67,6 +67,18 @@ def test_the_encoder_example_is_an_encoder(tmp_path, monkeypatch):
     assert encoder(torch.zeros(3, 1, 1000)).shape == (3, 8)
 
 
+def test_the_dataset_example_is_a_dataset(tmp_path):
+    for split, genre in (("train", "dub"), ("val", "bebop"), ("test", "baroque")):
+        (tmp_path / split / genre).mkdir(parents=True)
+        (tmp_path / split / genre / "dub in the test valley.wav").touch()
+    names = {}
+    exec(example("dataset"), names)
+    table, task = names["my_genres"](str(tmp_path))
+    assert table.split.tolist() == ["test", "train", "val"]
+    assert [task.classes[label.argmax()] for label in table.labels] == ["baroque", "dub", "bebop"]
+    assert table.labels.sum() == 3
+
+
 def test_every_file_that_the_readme_names_is_there():
     for name in re.findall(r"\]\(([\w./-]+)\)", README):
         assert (ROOT / name).exists(), name

@@ -12,7 +12,7 @@ import inspect
 from typing import Any
 
 from semisupcon.errors import UserError
-from semisupcon.table import Table, Task
+from semisupcon.table import Table, Task, check_labels
 
 # Name on the command line -> "module:function" inside this package.
 TASKS: dict[str, str] = {
@@ -39,7 +39,8 @@ def load(name: str, option: str = "--data.sl_task", **kwargs: Any) -> tuple[Tabl
         kwargs: options of the corpus, such as ``root``.
 
     Raises:
-        UserError: the name is unknown, or the corpus takes no such option, or its folder is not as expected.
+        UserError: the name is unknown, or the corpus takes no such option, or its folder or its labels are
+            not as expected.
     """
     if name not in TASKS:
         near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.5)
@@ -56,7 +57,9 @@ def load(name: str, option: str = "--data.sl_task", **kwargs: Any) -> tuple[Tabl
                 f"{option.replace('_task', '_kwargs')}.{key}: {name} takes no such option.{hint}\n"
                 f"Its options are: {', '.join(taken) or 'none'}."
             )
-    return corpus(**kwargs)
+    table, task = corpus(**kwargs)
+    check_labels(table, task)
+    return table, task
 
 
 def load_folder(root: str, val_split: float) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
@@ -14,22 +14,26 @@ from semisupcon.downstream.model import Downstream
 
 
 class KeepBest(Callback):
-    """Remembers the trained weights where ``monitor`` was lowest. They travel in checkpoints, so a resumed run knows.
+    """Remembers the trained weights where ``monitor`` was best. They travel in checkpoints, so a resumed run knows.
 
     Args:
         folder: where ``best.ckpt`` is saved at the end; None = nowhere.
         monitor: a logged value; without one (no validation clips) the last weights stay.
+        mode: ``min`` where the lowest value is the best, ``max`` where the highest is.
     """
 
-    def __init__(self, folder: Path | None = None, monitor: str = "val/loss") -> None:
-        self.folder, self.monitor = folder, monitor
-        self.best, self.epoch = math.inf, -1
+    def __init__(
+        self, folder: Path | None = None, monitor: str = "val/loss", mode: Literal["min", "max"] = "min"
+    ) -> None:
+        self.folder, self.monitor, self.mode = folder, monitor, mode
+        self.best, self.epoch = math.inf if mode == "min" else -math.inf, -1
         self.weights: dict[str, Tensor] | None = None
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Remember the weights where they are the best so far."""
         value = float(trainer.callback_metrics.get(self.monitor, math.nan))
-        if value < self.best and isinstance(pl_module, Downstream):
+        better = value < self.best if self.mode == "min" else value > self.best  # NaN is neither
+        if better and isinstance(pl_module, Downstream):
             self.best, self.epoch = value, trainer.current_epoch
             state = pl_module.trained().state_dict()
             self.weights = {name: tensor.detach().cpu().clone() for name, tensor in state.items()}
@@ -43,8 +47,10 @@ class KeepBest(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """For the checkpoint."""
-        return {"best": self.best, "epoch": self.epoch, "weights": self.weights}
+        return {"monitor": self.monitor, "best": self.best, "epoch": self.epoch, "weights": self.weights}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """From the checkpoint."""
+        """From the checkpoint; another value's best is no measure, and the search for it begins anew."""
+        if state_dict["monitor"] != self.monitor:
+            return
         self.best, self.epoch, self.weights = (state_dict[name] for name in ("best", "epoch", "weights"))

@@ -15,6 +15,7 @@ from semisupcon import checkpoint
 from semisupcon.downstream.callbacks import KeepBest
 from semisupcon.downstream.comparison import summary
 from semisupcon.downstream.datamodule import TaskDataModule
+from semisupcon.downstream.leak import test_files_seen
 from semisupcon.downstream.model import Downstream
 from semisupcon.downstream.probe import Probe
 from semisupcon.downstream.report import write_report
@@ -45,6 +46,8 @@ class Evaluate(Command):
     base = "config/finetuning/probe.yaml"
     model: Downstream
     datamodule: TaskDataModule
+    seen: int | None
+    """Test files that the checkpoint's encoder was trained on; None = not known."""
 
     def __init__(self, args: list[str] | None = None) -> None:
         super().__init__(Downstream, TaskDataModule, args, subclass_mode_model=True)
@@ -66,6 +69,7 @@ class Evaluate(Command):
         """Load the table now, and let the encoder decide rate and segment length."""
         self.name = f"{type(self.model).__name__.lower()}-{self.datamodule.request.sl_task}"
         self.datamodule.fit_encoder(self.model.encoder.sample_rate, self.model.samples)
+        self.datamodule.need_batches_of(self.model.least_clips)
         pools = self.datamodule.pools
         if not len(pools.test):
             raise UserError(
@@ -78,10 +82,19 @@ class Evaluate(Command):
                 f"--resume_from_ckpt={resumed}: a checkpoint of pretraining, which has no head to go on with.\n"
                 f"To use its encoder: --model.checkpoint={resumed}."
             )
+        self.seen = test_files_seen(self.model.checkpoint, pools)
+        if self.seen:
+            log.warning(
+                f"{self.seen:,} of the {len(pools.test):,} test files of {self.datamodule.task.name} are among those "
+                f"that the encoder of {self.model.checkpoint} was trained on (see split.csv beside it): the test is "
+                f"not one of unseen music. Pretrain with --data.sl_task or --data.ssl_task naming the corpus, whose "
+                f"test files are then left out."
+            )
 
     def callbacks(self, folder: Path) -> list[Callback]:
-        """The best weights by validation."""
-        return [KeepBest(folder)]
+        """The best weights by what early stopping looks at."""
+        stopping = self.config["early_stopping"]
+        return [KeepBest(folder, stopping["monitor"], stopping["mode"])]
 
     def run_command(self) -> None:
         """Train, test, report."""
@@ -128,6 +141,7 @@ class Evaluate(Command):
             "epochs": self.trainer.current_epoch,
             "steps": self.trainer.global_step,
             "test_files_broken": broken,
+            "test_files_seen_in_pretraining": self.seen,
             "seed": data.seed,
         }
 

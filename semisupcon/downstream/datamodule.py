@@ -98,6 +98,18 @@ class TaskDataModule(MixedDataModule):
         self.sample_rate = sample_rate
         self.length = samples if samples and seconds is None else round((seconds or DEFAULT_SECONDS) * sample_rate)
 
+    def need_batches_of(self, clips: int) -> None:
+        """Refuse a batch_size that is too small to train on.
+
+        Raises:
+            UserError: it is below ``clips``.
+        """
+        if self.batch_size < clips:
+            raise UserError(
+                f"--data.batch_size={self.batch_size}: fine-tuning needs at least {clips}, for BatchNorm takes its "
+                f"statistics over the clips of a batch. A probe can do with 1."
+            )
+
     def clips(self, split: Literal["train", "val", "test"], size: int = 8) -> WholeClips:
         """The labelled clips of a split, whole; of ``train`` those that supervised_data_p takes."""
         pools = self.pools
@@ -105,16 +117,17 @@ class TaskDataModule(MixedDataModule):
         return WholeClips(pools.paths, pools.labels, rows, self.sample_rate, self.length, size)
 
     def loader(self, split: Literal["val", "test"]) -> DataLoader[Clips]:
-        """The whole clips of a split, in order; under DDP every rank its share."""
+        """The whole clips of a split, in order; of ``val`` under DDP every rank its share, in equally many groups."""
         clips = self.clips(split)
         if split == "val":
             rank, world = self._ranks()
+            clips.groups = math.ceil(math.ceil(len(clips.rows) / world) / clips.size)
             clips.rows = clips.rows[rank::world]
         return clips_loader(clips, self.num_workers)
 
     def val_dataloader(self) -> Any:
-        """Whole validation clips; None where there are none."""
-        return self.loader("val") if self.pools.val_labelled.any() else None
+        """Whole validation clips; no loader where there are none."""
+        return self.loader("val") if self.pools.val_labelled.any() else []
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Crops are augmented in training; whole clips are never touched."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from semisupcon import __version__
 from semisupcon.batch import to_float
 from semisupcon.cache import cache_folder
 from semisupcon.encoders.base import Encoder
@@ -24,6 +26,12 @@ from semisupcon.loading.segments import WholeClips, clips_loader
 log = logging.getLogger(__name__)
 
 SEGMENTS_AT_ONCE = 64
+
+CACHE_VERSION = 2
+"""To be raised with whatever changes an embedding and is not in the key, such as how audio is read."""
+
+CACHE_BYTES = 5 * 10**9
+"""What the cache may hold; beyond it the oldest files go."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +59,20 @@ class Embeddings:
 
 @torch.no_grad()
 def encode(encoder: Encoder, audio: Tensor) -> Tensor:
-    """(S, 1, T) int16 or float segments -> (S, D), some at a time, so that a track may be of any length."""
-    parts = [encoder(to_float(part)) for part in audio.split(SEGMENTS_AT_ONCE)] if len(audio) else []
+    """(S, 1, T) int16 or float segments -> (S, D), some at a time, so that a track may be of any length.
+
+    In float32 whatever the trainer's precision: what validation sees is what the test and the cache see.
+    """
+    with torch.autocast(audio.device.type, enabled=False):
+        parts = [encoder(to_float(part)).float() for part in audio.split(SEGMENTS_AT_ONCE)] if len(audio) else []
     return torch.cat(parts) if parts else torch.zeros(0, encoder.dim, device=audio.device)
 
 
 def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers: int, what: str) -> Embeddings:
     """Embeddings of all segments of some clips, from the cache where they are there.
 
-    The cache is keyed by the encoder's weights and statistics, the rate, the segment length, and path, size and
-    time of change of every file.
+    The cache is keyed by the encoder's weights, statistics and source code, the package's version, the rate, the
+    segment length, and path, size and time of change of every file.
 
     Args:
         encoder: in eval mode for the time of the call.
@@ -99,11 +111,49 @@ def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers
     with part.open("wb") as file:
         np.savez(file, segment=found.segment, clip=found.clip, bad=np.array(found.bad, dtype=str).reshape(-1, 2))
     part.replace(path)
+    _trim(path)
     return found
 
 
+def _trim(newest: Path) -> None:
+    """Remove the oldest files of the cache until it is within bounds, never the one just written."""
+    held = []
+    for path in newest.parent.glob("*.npz"):
+        try:
+            held.append((path.stat().st_mtime_ns, path.stat().st_size, path))
+        except FileNotFoundError:  # another run has removed it
+            continue
+    size = sum(entry[1] for entry in held)
+    for _, bytes_, path in sorted(held):
+        if size <= CACHE_BYTES:
+            return
+        if path != newest:
+            path.unlink(missing_ok=True)
+            size -= bytes_
+
+
+def _sources(encoder: Encoder) -> list[bytes]:
+    """The source files of the encoder's classes, its parts' and their bases' included, but for PyTorch's."""
+    classes = {base for module in encoder.modules() for base in type(module).__mro__}
+    found = []
+    for file in {_source(each) for each in classes if not each.__module__.startswith(("torch.", "builtins"))} - {None}:
+        found.append(Path(str(file)).read_bytes())
+    return sorted(found)
+
+
+def _source(cls: type) -> str | None:
+    try:
+        file = inspect.getsourcefile(cls)
+    except (TypeError, OSError):  # a class of an interactive session
+        return None
+    return file if file is not None and Path(file).is_file() else None
+
+
 def _key(encoder: Encoder, clips: WholeClips) -> str:
-    digest = hashlib.sha256(json.dumps([encoder.spec, clips.sample_rate, clips.length], sort_keys=True).encode())
+    about = [CACHE_VERSION, __version__, encoder.spec, clips.sample_rate, clips.length]
+    digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+    for source in _sources(encoder):
+        digest.update(source)
     for name, value in encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -17,19 +17,21 @@ from semisupcon.loading.segments import Clips
 class FineTune(Downstream):
     """Trains everything. Clips are validated and tested by the mean embedding of all their segments."""
 
+    least_clips: ClassVar[int] = 2  # BatchNorm has no variance of one value a channel
+
     def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
         """Build the head; regression targets are standardised on the training clips."""
+        self.prepare(data)
         if self.checkpoint is None:
             calibrate(self.encoder, data.calibration(), device)
-        self.build_head(data.task)
         self.head.fit_statistics(None, torch.from_numpy(data.pools.labels[data.pools.labelled]))
         self.train()  # an encoder comes in eval mode out of a checkpoint or calibration, and Lightning leaves it so
         return {"datamodule": data}
 
-    def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss on one crop of each clip."""
-        if not len(batch):
-            return None  # every file of the batch was broken
+        if len(batch) < self.least_clips:
+            return self._no_loss(batch)
         scores = self.head(self.encoder(batch.audio.flatten(0, 1)))  # (B, 1, 1, T) -> (B, D) -> (B, K)
         loss = self.head.loss(scores, batch.labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
@@ -37,8 +39,8 @@ class FineTune(Downstream):
 
     def validation_step(self, batch: Clips, batch_idx: int) -> None:
         """Scores of whole clips."""
-        if len(batch.rows):
-            self.note(self.head(self._means(batch)), batch.labels)
+        if len(batch.rows):  # else nothing: no rank waits for another one before the end of the epoch
+            self.note(self.exact_scores(self._means(batch)), batch.labels)
 
     @torch.no_grad()
     def scores(self, data: TaskDataModule) -> tuple[Tensor, Tensor]:
@@ -49,13 +51,19 @@ class FineTune(Downstream):
             data.note_bad(group.bad)
             moved = group.to(self.device)
             if len(moved.rows):
-                scores.append(self.head(self._means(moved)).cpu())
+                scores.append(self.exact_scores(self._means(moved)).cpu())
                 rows.append(group.rows)
         return torch.cat(scores), torch.cat(rows)
 
     def trained(self) -> nn.Module:
         """Encoder and head."""
         return nn.ModuleList([self.encoder, self.head])
+
+    def _no_loss(self, batch: Batch) -> Tensor:
+        """Zero, of a batch too small because its files were broken; with a gradient, since other ranks wait for it."""
+        audio = batch.audio.flatten(0, 1)
+        padded = torch.cat([audio, audio.new_zeros(self.least_clips - len(audio), *audio.shape[1:])])
+        return 0.0 * self.head(self.encoder(padded)).sum()
 
     def _means(self, clips: Clips) -> Tensor:
         """(S, 1, T) segments of b clips -> (b, D) mean embeddings."""

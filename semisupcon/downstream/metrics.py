@@ -43,7 +43,10 @@ Measure = Callable[[Floats], dict[str, Floats]]
 
 
 def main_metric(task: Task) -> str:
-    """The metric that decides (early stopping, tables): the higher the better for every kind."""
+    """The metric that tables and comparisons rank by: the higher the better for every kind.
+
+    Early stopping does not look at it, but at the validation loss, unless ``--early_stopping.monitor`` says otherwise.
+    """
     return MAIN[task.kind]
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import LightningModule
@@ -18,6 +19,8 @@ from semisupcon.encoders.samplecnn import SampleCNN
 from semisupcon.errors import UserError
 from semisupcon.table import Task
 
+log = logging.getLogger(__name__)
+
 
 class Downstream(LightningModule):
     """An encoder with a head for one task; ``Probe`` and ``FineTune`` say what is trained.
@@ -32,6 +35,9 @@ class Downstream(LightningModule):
         optimizer: given the parameters, the optimizer.
         scheduler: given the optimizer, a learning rate schedule stepped after every epoch.
     """
+
+    least_clips: ClassVar[int] = 1
+    """The smallest batch that can be trained on."""
 
     head: Head
     task: Task
@@ -49,7 +55,7 @@ class Downstream(LightningModule):
         super().__init__()
         self.checkpoint = checkpoint
         self.samples: int | None = None
-        """Samples of a view in pretraining, where the checkpoint says so."""
+        """T of the segments trained on: what the checkpoint says, from ``begin`` on what the data has."""
         if checkpoint is not None:
             if encoder is not None:
                 checkpoints.check_same(checkpoint, encoder)
@@ -81,10 +87,22 @@ class Downstream(LightningModule):
         """What the optimizer sees."""
         raise NotImplementedError
 
-    def build_head(self, task: Task) -> None:
-        """A fresh head for the task."""
-        self.task = task
-        self.head = Head(self.encoder.dim, task, **self.head_options)
+    def prepare(self, data: TaskDataModule) -> None:
+        """What ``begin`` begins with: a fresh head for the task, and what is to be known of its data."""
+        data.need_batches_of(self.least_clips)
+        self.samples = data.length
+        self.task = data.task
+        self.head = Head(self.encoder.dim, self.task, **self.head_options)
+        if not data.pools.val_labelled.any():
+            log.warning(
+                f"{self.task.name}: no labelled validation clip, so there is no early stopping and no best epoch: "
+                f"the last weights are used. --trainer.max_epochs decides how long is trained."
+            )
+
+    def exact_scores(self, embedding: Tensor) -> Tensor:
+        """(b, D) -> (b, K) in float32 whatever the trainer's precision, so that validation agrees with the test."""
+        with torch.autocast(embedding.device.type, enabled=False):
+            return self.head(embedding.float())
 
     def note(self, scores: Tensor, labels: Tensor) -> None:
         """Keep the scores of some validation clips for the end of the epoch."""

@@ -27,10 +27,10 @@ class Probe(Downstream):
 
     def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
         """Embed training and validation clips, and standardise by the training segments."""
+        self.prepare(data)
         if self.checkpoint is None:
             calibrate(self.encoder, data.calibration(), device)
         self.encoder.requires_grad_(False)
-        self.build_head(data.task)
         train = embed(self.encoder, data.clips("train"), device, data.num_workers, "training clips")
         val = embed(self.encoder, data.clips("val"), device, data.num_workers, "validation clips")
         data.note_bad(train.bad + val.bad)
@@ -59,7 +59,7 @@ class Probe(Downstream):
     def validation_step(self, batch: Pair, batch_idx: int) -> None:
         """Scores of whole clips."""
         embedding, labels = batch
-        self.note(self.head(embedding), labels)
+        self.note(self.exact_scores(embedding), labels)
 
     @torch.no_grad()
     def scores(self, data: TaskDataModule) -> tuple[Tensor, Tensor]:
@@ -68,7 +68,7 @@ class Probe(Downstream):
         data.note_bad(found.bad)
         means, rows = found.means()
         self.head.eval()
-        return self.head(torch.from_numpy(means).to(self.device)).cpu(), torch.from_numpy(rows)
+        return self.exact_scores(torch.from_numpy(means).to(self.device)).cpu(), torch.from_numpy(rows)
 
     def trained(self) -> nn.Module:
         """The head alone."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -65,10 +66,20 @@ class Clips:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> Clips:
         """The clips with their tensors on ``device``."""
-        audio, clip, labels, rows = (
-            tensor.to(device, non_blocking=non_blocking) for tensor in (self.audio, self.clip, self.labels, self.rows)
+        return self._map(lambda tensor: tensor.to(device, non_blocking=non_blocking))
+
+    def pin_memory(self) -> Clips:
+        """The clips in page-locked memory, for a DataLoader with ``pin_memory``."""
+        return self._map(lambda tensor: tensor.pin_memory())
+
+    def _map(self, change: Callable[[Tensor], Tensor]) -> Clips:
+        return replace(
+            self,
+            audio=change(self.audio),
+            clip=change(self.clip),
+            labels=change(self.labels),
+            rows=change(self.rows),
         )
-        return Clips(audio, clip, labels, rows, self.bad)
 
 
 class WholeClips(Dataset[Clips]):
@@ -81,6 +92,8 @@ class WholeClips(Dataset[Clips]):
         sample_rate: Hz.
         length: T, samples in a segment.
         size: clips in a group.
+        groups: how many groups there are, those past the last clip empty; None = as many as hold clips. Ranks that
+            validate together need equally many.
     """
 
     def __init__(
@@ -91,12 +104,13 @@ class WholeClips(Dataset[Clips]):
         sample_rate: int,
         length: int,
         size: int = 8,
+        groups: int | None = None,
     ) -> None:
         self.paths, self.labels, self.rows = paths, labels, rows
-        self.sample_rate, self.length, self.size = sample_rate, length, size
+        self.sample_rate, self.length, self.size, self.groups = sample_rate, length, size, groups
 
     def __len__(self) -> int:
-        return math.ceil(len(self.rows) / self.size)
+        return math.ceil(len(self.rows) / self.size) if self.groups is None else self.groups
 
     def __getitem__(self, index: int) -> Clips:
         if not 0 <= index < len(self):

@@ -37,7 +37,7 @@ class Contrastive(LightningModule):
         scheduler: given the optimizer, a learning rate schedule stepped after every optimizer step.
         signal: turns the labels of two clips into how alike they should be.
         pairing: which views are anchors and which candidates; None = all against all others.
-        unlabelled_pairs: what a pair with an unlabelled clip is: a negative (the paper), or ignore.
+        unlabelled_pairs: what a pair of a labelled and an unlabelled clip is: negative (the paper), or ignore.
         chunk: anchors that the loss is computed for at a time; bounds its memory, changes nothing else.
     """
 

@@ -39,8 +39,8 @@ class Params:
         seed: of everything that is drawn.
         players: of each instrument, in train, val and test.
         files: of each player.
-        variety: how far the players of an instrument differ, 0 to 1: what makes the task hard. At .35 a linear
-            classifier is right on .89 of the test clips from MFCC statistics, on .47 from a random SampleCNN.
+        variety: how far the players of an instrument differ, 0 to 1: what makes the task hard. At .35 the probes
+            of the demo are right on .73 of the test clips from MFCC statistics, on .54 from a random SampleCNN.
     """
 
     seed: int = 0

@@ -1,0 +1,80 @@
+"""Whether a checkpoint's encoder was trained on files that it is now to be tested on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from semisupcon.loading.pools import Pools
+
+TRAINED = ("labelled", "unlabelled")
+
+
+def test_files_seen(checkpoint: str | None, pools: Pools) -> int | None:
+    """How many of the task's test files the encoder was trained on, by what lies beside its checkpoint.
+
+    ``split.csv`` there says which file of which corpus was used for what, ``data.json`` under ``roots`` where the
+    corpora were. A corpus whose folder is not known, or is gone, is looked for where this task's of that name is.
+
+    Args:
+        checkpoint: of the encoder; None = an untrained one, which has seen nothing.
+        pools: this task's files.
+
+    Returns:
+        The count; None where it cannot be known: without a ``split.csv``, or 0 but for corpora not found.
+    """
+    if checkpoint is None:
+        return 0
+    beside = Path(checkpoint).parent
+    recorded = _roots(beside / "data.json")
+    folders: dict[str, str | None] = {"": ""}  # a file outside all corpora stands there with its full path
+    trained: list[str] = []
+    try:
+        with (beside / "split.csv").open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if row["use"] not in TRAINED:
+                    continue
+                corpus = row["corpus"]
+                if corpus not in folders:
+                    there = recorded.get(corpus)
+                    folders[corpus] = there if there and os.path.isdir(there) else pools.roots.get(corpus)
+                folder = folders[corpus]
+                if folder is not None:
+                    trained.append(os.path.join(folder, row["path"]))
+    except (OSError, KeyError, UnicodeDecodeError, csv.Error):
+        return None
+    tested = _real(str(path) for path in pools.paths[pools.test])
+    seen = len(tested & _real(trained))
+    return seen if seen or None not in folders.values() else None
+
+
+def _roots(path: Path) -> dict[str, str]:
+    try:
+        held = json.loads(path.read_text(encoding="utf-8")).get("roots")
+    except (OSError, ValueError, AttributeError):
+        return {}
+    return {str(name): str(folder) for name, folder in held.items()} if isinstance(held, dict) else {}
+
+
+def _real(paths: Iterable[str]) -> set[str]:
+    """Where the files really lie; by one listing of each folder, where asking for each file takes minutes."""
+    folders: dict[str, tuple[str, set[str]]] = {}
+    real = set()
+    for path in paths:
+        folder, name = os.path.split(path)
+        if folder not in folders:
+            folders[folder] = (os.path.realpath(folder), _links(folder))
+        there, links = folders[folder]
+        real.add(os.path.realpath(path) if name in links else os.path.join(there, name))
+    return real
+
+
+def _links(folder: str) -> set[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name for entry in entries if entry.is_symlink()}
+    except OSError:
+        return set()
