@@ -31,9 +31,13 @@ from commandline import (
     trained,
     without,
 )
+from pytorch_lightning.callbacks import TQDMProgressBar
+from pytorch_lightning.loggers.logger import DummyLogger
 
 from semisupcon.downstream.cli import Evaluate
 from semisupcon.encoders import SampleCNN
+from semisupcon.errors import UserError
+from semisupcon.running.progress import StepsBar
 from semisupcon.training.cli import Pretrain
 
 
@@ -260,6 +264,157 @@ def test_a_run_is_resumed_in_its_own_folder(pretrain):
     assert resumed.folder == first.folder
     assert [row["step"] for row in rows(first.folder / "metrics.csv")] == ["0", "1", "2", "3"]
     assert (first.folder / "config-2.yaml").exists()
+
+
+def test_a_resumed_run_keeps_the_record_of_its_data(pretrain, place):
+    first = pretrain(fit=True)
+    about = first.folder / "data.json"
+    written = about.read_text()
+    times = [path.stat().st_mtime_ns for path in (about, first.folder / "split.csv")]
+
+    pretrain(f"--resume_from_ckpt={first.folder / 'last.ckpt'}", "--trainer.max_steps=4", fit=True)
+
+    assert [path.stat().st_mtime_ns for path in (about, first.folder / "split.csv")] == times
+    held = json.loads(written)
+    assert held["roots"] == {"folder": str(place / "music")}
+    assert (held["sl_task"], held["ssl_task"], held["data_dir"]) == (None, None, str(place / "music"))
+
+
+def test_other_data_than_the_run_began_with_are_refused(pretrain, tmp_path):
+    """Also files that came or went; a checkpoint from before these were kept is taken as it is."""
+    data = [f"--data.data_dir={music(tmp_path / 'music', 8)}"]
+    first = pretrain(data=data, fit=True)
+    last = first.folder / "last.ckpt"
+    before = {path.name: path.read_bytes() for path in first.folder.iterdir()}
+
+    with pytest.raises(
+        UserError, match=r"batch_size: 4 there, 3 here\n  length: 1600 there.*\nGo on with .*config.yaml"
+    ):
+        pretrain(f"--resume_from_ckpt={last}", "--data.batch_size=3", "--data.target_len=0.1", data=data)
+    with pytest.raises(UserError, match="seed: 0 there, 1 here"):
+        pretrain(f"--resume_from_ckpt={last}", "--run_name=other", "--seed_everything=1", data=data)
+    tone(tmp_path / "music" / "new.wav")
+    with pytest.raises(UserError, match=r"unlabelled: 7 there, 8 here\n  split_sha256"):
+        pretrain(f"--resume_from_ckpt={last}", data=data)
+    assert {path.name: path.read_bytes() for path in first.folder.iterdir()} == before, "nothing is written"
+    assert not (tmp_path / "runs" / "other").exists()
+
+    old = torch.load(last, weights_only=True)
+    old["MixedDataModule"] = {"position": old["MixedDataModule"]["position"]}
+    torch.save(old, last)
+    resumed = pretrain(f"--resume_from_ckpt={last}", "--trainer.max_steps=3", data=data, fit=True)
+    assert resumed.trainer.global_step == 3
+    assert json.loads((first.folder / "data-before.json").read_text())["unlabelled"] == 7
+    assert json.loads((first.folder / "data.json").read_text())["unlabelled"] == 8
+
+
+def test_a_checkpoint_alone_is_enough_to_go_on_from(command, pretrain):
+    folder = pretrain("--run_name=alone", fit=True).folder
+
+    status, text = command("pretrain.py", f"--resume_from_ckpt={folder / 'last.ckpt'}", "--trainer.max_steps=4")
+
+    assert status == 0
+    assert f"going on with the run's own config: {folder / 'config.yaml'}" in text
+    assert json.loads((folder / "metrics.json").read_text())["steps"] == 4
+    status, text = command("pretrain.py", f"--resume_from_ckpt={folder / 'last.ckpt'}")
+    assert f"{folder / 'config-2.yaml'}\n" in text
+    assert "already at step 4 of max_steps: no step was taken. Raise --trainer.max_steps to go on." in text
+
+
+@pytest.mark.parametrize("config", [PROBE, FINETUNE], ids=["probe", "finetune"])
+def test_finetune_py_goes_on_from_a_checkpoint_alone(command, trained, labelled, tmp_path, config):
+    args = ["--config", config, *labelled, *SMALL_FINE, f"--model.checkpoint={trained / 'last.ckpt'}"]
+    status, _ = command("finetune.py", *args, f"--ckpt_path={tmp_path}", "--run_name=run")
+    assert status == 0
+
+    last = tmp_path / "run" / "last.ckpt"
+    status, text = command("finetune.py", f"--resume_from_ckpt={last}", "--trainer.max_epochs=3")
+
+    assert status == 0, text
+    assert torch.load(last, weights_only=True)["epoch"] == 3
+    status, text = command("finetune.py", f"--resume_from_ckpt={last}", "--trainer.max_epochs=3")
+    assert "already at epoch 3 of max_epochs: no step was taken. Raise --trainer.max_epochs to go on." in text
+
+
+def test_a_finished_run_keeps_its_numbers(pretrain, caplog):
+    first = pretrain(fit=True)
+    before = {name: (first.folder / name).read_text() for name in ("metrics.json", "metrics.csv")}
+
+    with caplog.at_level("INFO", "semisupcon"):
+        pretrain(f"--resume_from_ckpt={first.folder / 'last.ckpt'}", fit=True)
+
+    assert {name: (first.folder / name).read_text() for name in before} == before
+    assert "already at step 2 of max_steps" in caplog.text
+
+
+def test_the_start_says_device_and_precision(pretrain, caplog):
+    with caplog.at_level("INFO", "semisupcon"):
+        pretrain(fit=True)
+
+    assert "training on 1 x cpu, 32-true, 0 loading processes" in caplog.messages
+
+
+def test_what_lightning_writes_by_itself_goes_into_the_runs_folder(pretrain, tmp_path):
+    cli = pretrain()
+
+    assert cli.trainer.default_root_dir == str(cli.folder)
+    assert pretrain(f"--trainer.default_root_dir={tmp_path}").trainer.default_root_dir == str(tmp_path)
+
+
+def test_the_bar_runs_over_the_steps_where_they_alone_limit_the_run(pretrain):
+    small = without("trainer.enable_progress_bar")
+
+    def bar(*args):
+        return type(pretrain(*args, small=small).trainer.progress_bar_callback)
+
+    assert bar() is StepsBar
+    assert bar("--trainer.max_epochs=3") is not StepsBar
+    assert bar("--trainer.callbacks=[{class_path: pytorch_lightning.callbacks.TQDMProgressBar}]") is TQDMProgressBar
+    assert bar("--trainer.enable_progress_bar=false") is type(None)
+
+
+def test_ctrl_c_names_a_checkpoint_that_is_there(pretrain, caplog, monkeypatch):
+    """Before the first one it says so; after it, which."""
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    cli = pretrain("--checkpoint.every_n_steps=1", "--run_name=run")
+    monkeypatch.setattr(
+        cli.model, "on_train_batch_start", lambda *_: interrupted() if cli.trainer.global_step else None
+    )
+    early = pretrain("--run_name=early")
+    monkeypatch.setattr(early.model, "on_train_batch_start", interrupted)
+
+    with caplog.at_level("INFO", "semisupcon"):
+        for each in (cli, early):
+            with pytest.raises(SystemExit):
+                each.run_command()
+
+    said = [message for message in caplog.messages if message.startswith("\nstopped")]
+    last = cli.folder / "last.ckpt"
+    assert said[0] == f"\nstopped at step 1; to go on (saved at step 1): --resume_from_ckpt={last}"
+    assert last.exists()
+    assert "before the first checkpoint" in said[1]
+    assert not list(early.folder.glob("*.ckpt"))
+
+
+def test_a_resumed_run_goes_on_in_the_same_wandb_run(pretrain, monkeypatch):
+    made = []
+
+    class Fake(DummyLogger):
+        def __init__(self, **options):
+            super().__init__()
+            made.append(options)
+
+    monkeypatch.setattr("pytorch_lightning.loggers.WandbLogger", Fake)
+    first = pretrain("--log=true", fit=True)
+    pretrain("--log=true", f"--resume_from_ckpt={first.folder / 'last.ckpt'}")
+    pretrain("--log=true")
+
+    ids = [options["id"] for options in made]
+    assert ids[0] == ids[1] != ids[2]
+    assert [options["resume"] for options in made] == ["allow"] * 3
 
 
 def test_csv_and_tensorboard_loggers_by_class_path(pretrain, tmp_path):

@@ -51,6 +51,6 @@ class KeepBest(Callback):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """From the checkpoint; another value's best is no measure, and the search for it begins anew."""
-        if state_dict["monitor"] != self.monitor:
+        if state_dict.get("monitor", self.monitor) != self.monitor:
             return
         self.best, self.epoch, self.weights = (state_dict[name] for name in ("best", "epoch", "weights"))

@@ -15,7 +15,7 @@ from semisupcon import checkpoint
 from semisupcon.downstream.callbacks import KeepBest
 from semisupcon.downstream.comparison import summary
 from semisupcon.downstream.datamodule import TaskDataModule
-from semisupcon.downstream.leak import test_files_seen
+from semisupcon.downstream.leak import seen_in_pretraining
 from semisupcon.downstream.model import Downstream
 from semisupcon.downstream.probe import Probe
 from semisupcon.downstream.report import write_report
@@ -82,7 +82,7 @@ class Evaluate(Command):
                 f"--resume_from_ckpt={resumed}: a checkpoint of pretraining, which has no head to go on with.\n"
                 f"To use its encoder: --model.checkpoint={resumed}."
             )
-        self.seen = test_files_seen(self.model.checkpoint, pools)
+        self.seen = seen_in_pretraining(self.model.checkpoint, pools)
         if self.seen:
             log.warning(
                 f"{self.seen:,} of the {len(pools.test):,} test files of {self.datamodule.task.name} are among those "

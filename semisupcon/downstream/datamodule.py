@@ -42,6 +42,7 @@ class TaskDataModule(MixedDataModule):
     """
 
     least_views: ClassVar[int] = 1
+    least_batch: ClassVar[int] = 1
 
     def __init__(
         self,

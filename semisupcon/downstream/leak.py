@@ -13,7 +13,7 @@ from semisupcon.loading.pools import Pools
 TRAINED = ("labelled", "unlabelled")
 
 
-def test_files_seen(checkpoint: str | None, pools: Pools) -> int | None:
+def seen_in_pretraining(checkpoint: str | None, pools: Pools) -> int | None:
     """How many of the task's test files the encoder was trained on, by what lies beside its checkpoint.
 
     ``split.csv`` there says which file of which corpus was used for what, ``data.json`` under ``roots`` where the
@@ -40,10 +40,10 @@ def test_files_seen(checkpoint: str | None, pools: Pools) -> int | None:
                 corpus = row["corpus"]
                 if corpus not in folders:
                     there = recorded.get(corpus)
-                    folders[corpus] = there if there and os.path.isdir(there) else pools.roots.get(corpus)
+                    folders[corpus] = there if there and Path(there).is_dir() else pools.roots.get(corpus)
                 folder = folders[corpus]
                 if folder is not None:
-                    trained.append(os.path.join(folder, row["path"]))
+                    trained.append(str(Path(folder, row["path"])))
     except (OSError, KeyError, UnicodeDecodeError, csv.Error):
         return None
     tested = _real(str(path) for path in pools.paths[pools.test])
@@ -68,7 +68,7 @@ def _real(paths: Iterable[str]) -> set[str]:
         if folder not in folders:
             folders[folder] = (os.path.realpath(folder), _links(folder))
         there, links = folders[folder]
-        real.add(os.path.realpath(path) if name in links else os.path.join(there, name))
+        real.add(os.path.realpath(path) if name in links else f"{there}{os.sep}{name}")
     return real
 
 

@@ -51,6 +51,7 @@ class MixedDataModule(LightningDataModule):
     """
 
     least_views: ClassVar[int] = 2
+    least_batch: ClassVar[int] = 2  # one clip alone has nobody to differ from
 
     def __init__(
         self,
@@ -88,7 +89,7 @@ class MixedDataModule(LightningDataModule):
             split_seed=split_seed,
         )
         for name, value, least in (
-            ("batch_size", batch_size, 1),
+            ("batch_size", batch_size, self.least_batch),
             ("views", views, self.least_views),
             ("target_sr", target_sr, 1),
         ):
@@ -120,39 +121,7 @@ class MixedDataModule(LightningDataModule):
 
     def describe(self) -> list[str]:
         """What is trained on, for people, a line each."""
-        pools = self.pools
-        clips = self.batch_size * pools.share
-        return [
-            *self._sources(),
-            f"b_s = {pools.share:g} x {self.batch_size} = {clips:g} labelled clips a batch"
-            + (f": {int(clips)} or {int(clips) + 1}, {clips:g} on average" if clips % 1 else ""),
-            *pools.notes,
-            *self._crowded(),
-        ]
-
-    def _sources(self) -> list[str]:
-        """How many clips of which corpus there are for what."""
-        pools, request = self.pools, self.request
-        unlabelled = request.data_dir or request.ssl_task or request.sl_task
-        lines = [f"{len(pools.val):,} clips to validate on"]
-        if pools.share < 1:
-            lines = [f"{len(pools.unlabelled):,} unlabelled clips of {unlabelled}", *lines]
-        if pools.share and pools.task:
-            classes = f"{len(pools.task.classes)} {'targets' if pools.task.kind == 'regression' else 'classes'}"
-            lines = [f"{len(pools.labelled):,} labelled clips of {pools.task.name} ({classes})", *lines]
-        return [", ".join(lines)]
-
-    def _crowded(self) -> list[str]:
-        """A sentence where a batch holds more clips than there are files to draw them from."""
-        pools = self.pools
-        needed = ((pools.share, pools.labelled), (1 - pools.share, pools.unlabelled))
-        few = [len(pool) for share, pool in needed if share and len(pool) < self.batch_size * share]
-        if not few:
-            return []
-        return [
-            f"only {min(few):,} files for a batch of {self.batch_size}: a file recurs within a batch, and all crops of "
-            "one file are positives. Cut long recordings into clips, or lower --data.batch_size."
-        ]
+        return self.pools.describe(self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Random crops in mixed batches, from ``position`` on."""
@@ -187,8 +156,11 @@ class MixedDataModule(LightningDataModule):
         return batch.with_audio(augmented)
 
     def state_dict(self) -> dict[str, Any]:
-        """How far training has got: all that is needed to go on with the very next batch."""
-        return {"position": self.position}
+        """How far training has got, and what decides the clips and crops from there, which a resume compares."""
+        pools, names = self.pools, ("seed", "batch_size", "views", "view_layout", "length", "sample_rate")
+        state = {"position": self.position, "world_size": self._ranks()[1], "share": float(pools.share)}
+        counts = {name: len(getattr(pools, name)) for name in ("labelled", "unlabelled", "val")}
+        return {**state, **{name: getattr(self, name) for name in names}, **counts, "split_sha256": pools.digest}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
@@ -199,8 +171,11 @@ class MixedDataModule(LightningDataModule):
     def save(self, folder: Path) -> dict[str, Any]:
         """Write ``split.csv`` into the run's folder; returns what should be said of the data beside it."""
         pools = self.pools
+        (folder / "split.csv").write_text(pools.listing(), encoding="utf-8", newline="")
         return {
-            "split_sha256": pools.save(folder / "split.csv"),
+            "split_sha256": pools.digest,
+            "roots": pools.roots,
+            **{name: getattr(self.request, name) for name in ("sl_task", "ssl_task", "data_dir")},
             "labelled": len(pools.labelled),
             "unlabelled": len(pools.unlabelled),
             "val": len(pools.val),

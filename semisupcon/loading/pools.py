@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,15 +53,42 @@ class Pools:
     roots: dict[str, str]
     notes: tuple[str, ...]
 
-    def save(self, path: Path) -> str:
-        """Write which file is used for what as CSV (corpus, path, use); returns the SHA-256 of its content."""
+    def listing(self) -> str:
+        """Which file is used for what, as CSV: corpus, path, use."""
         uses = {"labelled": self.labelled, "unlabelled": self.unlabelled, "val": self.val, "test": self.test}
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["corpus", "path", "use"])
-            for use, rows in uses.items():
-                writer.writerows([*self.short(row), use] for row in rows.tolist())
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(["corpus", "path", "use"])
+        for use, rows in uses.items():
+            writer.writerows([*self.short(row), use] for row in rows.tolist())
+        return text.getvalue()
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of the listing."""
+        return hashlib.sha256(self.listing().encode()).hexdigest()
+
+    def describe(self, batch_size: int) -> list[str]:
+        """How many clips of what there are for batches of ``batch_size``, for people, a line each."""
+        clips = batch_size * self.share
+        corpora = " and ".join(root if name == "folder" else name for name, root in self.roots.items())
+        counts = [f"{len(self.unlabelled):,} unlabelled clips"] if self.share < 1 else []
+        if self.share and self.task:
+            counts = [
+                f"{len(self.labelled):,} labelled clips ({self.task.name}, {len(self.task.classes)} labels)",
+                *counts,
+            ]
+        lines = [f"{corpora}: {', '.join(counts)}, {len(self.val):,} clips to validate on"]
+        drawn = f"{int(clips)} or {int(clips) + 1}, {clips:g} on average" if clips % 1 else f"{clips:g}"
+        lines += [f"b_s = {self.share:g}: labelled clips in a batch of {batch_size}: {drawn}", *self.notes]
+        needed = ((self.share, self.labelled), (1 - self.share, self.unlabelled))
+        few = [len(pool) for share, pool in needed if share and len(pool) < batch_size * share]
+        if few:
+            lines.append(
+                f"only {min(few):,} files for a batch of {batch_size}: a file recurs within a batch, and all crops of "
+                "one file are positives. Cut long recordings into clips, or lower --data.batch_size."
+            )
+        return lines
 
     def short(self, row: int) -> tuple[str, str]:
         """A file as corpus and path inside it."""

@@ -1,4 +1,4 @@
-"""What every run leaves in its folder: checkpoints, the files that were broken, the numbers it ended with."""
+"""What every run leaves in its folder beside checkpoints: its data, the broken files, the numbers it ended with."""
 
 from __future__ import annotations
 
@@ -6,65 +6,19 @@ import csv
 import json
 import logging
 import math
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.callbacks.checkpoint import Checkpoint
 from pytorch_lightning.utilities import rank_zero_only
 
 from semisupcon.errors import UserError
 from semisupcon.running.history import History
 
 log = logging.getLogger(__name__)
-
-
-class Checkpoints(Checkpoint):
-    """Saves ``step-N.ckpt`` every so many optimizer steps, and ``last.ckpt`` then and at the end of training.
-
-    Args:
-        every_n_steps: optimizer steps between checkpoints.
-        keep_all: whether the numbered ones are kept, or only ``last.ckpt``.
-    """
-
-    def __init__(self, every_n_steps: int = 1000, keep_all: bool = True) -> None:
-        self.every_n_steps, self.keep_all = every_n_steps, keep_all
-        self.folder: Path | None = None
-        self._start = self._saved = -1
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Agree on the folder: rank 0 made it."""
-        self.folder = trainer.strategy.broadcast(self.folder)
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """A resumed run has its checkpoint; the next batch's gradient may be half of a step, and would be lost."""
-        self._start = trainer.global_step
-
-    def on_train_batch_end(self, trainer: Trainer, *args: Any) -> None:
-        """Save when it is time, once for each step however many batches are accumulated."""
-        step = trainer.global_step
-        if step % self.every_n_steps == 0 and step not in (self._start, self._saved):
-            self._save(trainer, numbered=self.keep_all)
-
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save where training ended."""
-        if trainer.global_step != self._saved:
-            self._save(trainer, numbered=False)
-
-    def _save(self, trainer: Trainer, numbered: bool) -> None:
-        if self.folder is None:
-            return
-        self._saved = trainer.global_step
-        last = self.folder / "last.ckpt"
-        path = self.folder / f"step-{trainer.global_step:07d}.ckpt" if numbered else last
-        trainer.save_checkpoint(path, weights_only=False)
-        if numbered and trainer.is_global_zero:
-            part = last.with_suffix(".part")  # a kill between here and there leaves the earlier last.ckpt whole
-            shutil.copyfile(path, part)
-            part.replace(last)
 
 
 class BadFiles(Callback):
@@ -78,16 +32,27 @@ class BadFiles(Callback):
         self.folder = folder
         self.found: dict[str, str] = {}
         self._good = 0
+        self._epoch: dict[str, str] = {}
+        self._whole = False
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Agree on the folder: rank 0 made it."""
+        """Agree on the folder, which rank 0 made; a resumed run knows what is listed there."""
         self.folder = trainer.strategy.broadcast(self.folder)
+        path = self._list(trainer.global_rank)
+        if path.exists():
+            with path.open(newline="", encoding="utf-8") as file:
+                self.found |= {row["path"]: row["reason"] for row in csv.DictReader(file)}
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count anew. Lightning does not call this where a resumed run goes on within an epoch."""
+        self._good, self._epoch, self._whole = 0, {}, True
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Take note of the files that were missing from a training batch."""
         self._good += len(batch)
+        self._epoch.update(getattr(batch, "bad", ()))
         self.note(batch, trainer.global_rank)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -97,10 +62,10 @@ class BadFiles(Callback):
             UserError: not one file of a whole epoch gave audio.
         """
         good = trainer.strategy.reduce(torch.tensor(self._good, device=pl_module.device), reduce_op="sum")
-        if not good and self.found:
-            path, reason = next(iter(self.found.items()))
+        if not good and self._epoch and self._whole:
+            path, reason = next(iter(self._epoch.items()))
             raise UserError(
-                f"No file gave any audio in a whole epoch: all {len(self.found):,} that were tried are broken, such "
+                f"No file gave any audio in a whole epoch: all {len(self._epoch):,} that were tried are broken, such "
                 f"as {path} ({reason}).\nThe list: {self.folder / 'bad_files.csv'}"
             )
 
@@ -116,15 +81,26 @@ class BadFiles(Callback):
         if not new:
             return
         self.found.update(new)
-        path = self.folder / ("bad_files.csv" if rank == 0 else f"bad_files.rank{rank}.csv")
+        path = self._list(rank)
         first = not path.exists()
-        with path.open("a", newline="") as file:
+        with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             if first:
                 writer.writerow(["path", "reason"])
             writer.writerows(new.items())
         for name, why in new.items():
             log.warning(f"left out, no audio in it: {name} ({why}); {len(self.found)} such files so far")
+
+    def total(self) -> int:
+        """How many files are broken, of all ranks; to be called by all of them."""
+        if not (dist.is_available() and dist.is_initialized()):
+            return len(self.found)
+        everyones: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(everyones, list(self.found))
+        return len(set().union(*everyones))
+
+    def _list(self, rank: int) -> Path:
+        return self.folder / ("bad_files.csv" if rank == 0 else f"bad_files.rank{rank}.csv")
 
 
 class Record(Callback):
@@ -139,23 +115,45 @@ class Record(Callback):
 
     def __init__(self, folder: Path, history: History, bad_files: BadFiles, data: Any) -> None:
         self.folder, self.history, self.bad_files, self.data = folder, history, bad_files, data
+        self._start: int | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Describe the data; a resumed run forgets what it is about to do again."""
+        """Say on what it is trained, describe the data; a resumed run forgets what it is about to do again."""
+        self._start = trainer.global_step
+        device, workers = trainer.strategy.root_device.type, self.data.num_workers
+        log.info(f"training on {trainer.world_size} x {device}, {trainer.precision}, {workers} loading processes")
         self.history.forget(after=trainer.global_step - 1)  # the first step is logged as 0
         if trainer.is_global_zero:
-            write_json(self.folder / "data.json", self.data.save(self.folder))
+            self._describe()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The last value of everything that was logged, the number of steps, and of broken files."""
-        final: dict[str, Any] = {"steps": trainer.global_step, "bad_files": len(self.bad_files.found)}
+        bad = self.bad_files.total()
+        steps, epochs = trainer.global_step, trainer.current_epoch
+        if steps and self._start in (None, steps):  # what the run ended with stands there already
+            by_steps = trainer.max_steps != -1 and steps >= trainer.max_steps
+            reached = f"step {steps:,} of max_steps" if by_steps else f"epoch {epochs:,} of max_epochs"
+            option = f"max_{'steps' if by_steps else 'epochs'}"
+            log.info(f"already at {reached}: no step was taken. Raise --trainer.{option} to go on.")
+            return
+        final: dict[str, Any] = {"steps": steps, "bad_files": bad}
         for name, value in sorted(trainer.logged_metrics.items()):
             stage, _, metric = name.rpartition("/")
             (final.setdefault(stage, {}) if stage else final)[metric] = float(value)
         write_json(self.folder / "metrics.json", final)
         if trainer.logged_metrics and not self.history.path.exists():  # shorter than log_every_n_steps
             values = {name: float(value) for name, value in trainer.logged_metrics.items()}
-            self.history.log_metrics(values, trainer.global_step - 1)
+            self.history.log_metrics(values, steps - 1)
+
+    def _describe(self) -> None:
+        """Describe the data, unless the run that is gone on with has done so."""
+        about, split = self.folder / "data.json", self.folder / "split.csv"
+        if about.exists() and split.exists():
+            if json.loads(about.read_text(encoding="utf-8"))["split_sha256"] == self.data.state_dict()["split_sha256"]:
+                return
+            for path in (about, split):  # only a checkpoint that does not say what it was trained on gets here
+                path.replace(path.with_stem(f"{path.stem}-before"))
+        write_json(about, self.data.save(self.folder))
 
 
 @rank_zero_only

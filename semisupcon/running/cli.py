@@ -5,25 +5,28 @@ from __future__ import annotations
 import logging
 import math
 import sys
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback, LearningRateMonitor
+from pytorch_lightning.callbacks import Callback, LearningRateMonitor, ProgressBar
 from pytorch_lightning.cli import LightningArgumentParser, LightningCLI
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from semisupcon import checkpoint
 from semisupcon.errors import UserError
-from semisupcon.running.callbacks import BadFiles, Checkpoints, Record
+from semisupcon.running.callbacks import BadFiles, Record
+from semisupcon.running.checkpoints import Checkpoints
 from semisupcon.running.folder import run_folder, taken_back
 from semisupcon.running.given import explicit_none, options
 from semisupcon.running.history import History
 from semisupcon.running.parser import Help, Parser
+from semisupcon.running.progress import StepsBar
 from semisupcon.running.refusal import refused
+from semisupcon.running.resume import check_checkpoint, check_data, with_own_config
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +46,7 @@ class Command(LightningCLI):
     bounds: ClassVar[dict[str, tuple[int, float]]] = {
         "seed_everything": (0, 2**32 - 1),
         "checkpoint.every_n_steps": (1, math.inf),
+        "checkpoint.every_minutes": (0, math.inf),
         "data.num_workers": (0, math.inf),
         "data.split_seed": (0, math.inf),
     }
@@ -55,6 +59,8 @@ class Command(LightningCLI):
     ) -> None:
         self.folder: Path | None = None
         self._options: dict[str, str] = {}
+        self._data_there: dict[str, Any] = {}
+        self._wandb: str | None = None
         super().__init__(
             model_class,
             datamodule_class,
@@ -91,14 +97,15 @@ class Command(LightningCLI):
             "--resume_from_ckpt",
             type=str | None,
             default=None,
-            help="A checkpoint to go on from, in the folder where it lies unless --run_name says otherwise.",
+            help="A checkpoint to go on from, in its folder unless --run_name says otherwise, and by the config there "
+            "unless --config names another.",
         )
         parser.add_lightning_class_args(Checkpoints, "checkpoint")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line, after ``spell``ing it out."""
-        args = list(sys.argv[1:] if args is None else args)
+        args = with_own_config(list(sys.argv[1:] if args is None else args))
         assert isinstance(parser, Parser)
         parser.base = self.base
         parser.given = options(args)  # beforehand, since a config file that cannot be read is named so
@@ -137,7 +144,10 @@ class Command(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         """Check, make the folder, and give the trainer its loggers and callbacks; if it refuses, the folder goes."""
         self.check()
-        self._check_resumed()
+        resumed = self.config["resume_from_ckpt"]
+        if resumed is not None:
+            content = check_checkpoint(resumed, self.model)
+            self._data_there = content.get(type(self.datamodule).__qualname__, {})
         with taken_back(self.config["ckpt_path"], self._folder) as self.folder, refused({"Trainer": "trainer"}):
             return self._trainer(self.folder, **kwargs)
 
@@ -159,9 +169,14 @@ class Command(LightningCLI):
             *self.callbacks(folder),
         ]
         users = trainer_config["callbacks"] or []
-        kwargs["callbacks"] = [*(users if isinstance(users, list) else [users]), *own]
+        users = users if isinstance(users, list) else [users]
+        kwargs["callbacks"] = [*users, *own, *self._bar(users)]
+        kwargs["default_root_dir"] = trainer_config["default_root_dir"] or str(folder)  # else SLURM's go to the cwd
         kwargs["logger"] = [history, *self._loggers(trainer_config["logger"], folder)]
         trainer = super().instantiate_trainer(**kwargs)
+        if self.config["resume_from_ckpt"] is not None:
+            here = {**self.datamodule.state_dict(), "world_size": trainer.world_size}
+            check_data(self.config["resume_from_ckpt"], self._data_there, here)
         self._write_config(folder)
         for logger in trainer.loggers:
             logger.log_hyperparams(self.config.as_dict())
@@ -173,35 +188,20 @@ class Command(LightningCLI):
         if self.model.scheduler is not None:
             self.model.scheduler(optimizer)
 
-    def _check_resumed(self) -> None:
-        """Refuse a checkpoint that training cannot go on from with this model."""
-        path = self.config["resume_from_ckpt"]
-        if path is None:
-            return
-        content = checkpoint.load(path)
-        if not {"loops", "optimizer_states", "pytorch-lightning_version"} <= set(content):
-            raise UserError(
-                f"--resume_from_ckpt={path}: it holds weights, but not the state of training to go on from."
-            )
-        there, here = _shapes(content["state_dict"]), _shapes(self.model.state_dict())
-        parts = {name.partition(".")[0] for name in here}  # finetune.py builds the head later
-        names = [name for name in {**here, **there} if name.partition(".")[0] in parts]
-        wrong = [f"  {n}: {there.get(n)} in it, {here.get(n)} here" for n in names if there.get(n) != here.get(n)]
-        if wrong:
-            more = [f"  ... and {len(wrong) - 8} more"] if len(wrong) > 8 else []
-            raise UserError(
-                f"--resume_from_ckpt={path}: its weights do not fit this model ({len(wrong)} differences):\n"
-                + "\n".join(wrong[:8] + more)
-                + f"\nA run goes on with the options it began with: --config {Path(path).parent / 'config.yaml'}"
-            )
-
     def _folder(self) -> Path:
         resumed, name = self.config["resume_from_ckpt"], self.config["run_name"]
-        if getattr(rank_zero_only, "rank", 0):  # another process makes it; Checkpoints hears of it from there
-            return Path(self.config["ckpt_path"])
         if resumed is not None and name is None:
             return Path(resumed).parent
+        if getattr(rank_zero_only, "rank", 0):  # another process makes it; Checkpoints hears of it from there
+            return Path(self.config["ckpt_path"])
         return run_folder(self.config["ckpt_path"], name, self.name)
+
+    def _bar(self, users: list[Callback]) -> list[Callback]:
+        """Our progress bar where steps alone limit the run and the user has not decided otherwise."""
+        given = self.config_init["trainer"]
+        by_steps = (given["max_steps"] or -1) > 0 and given["max_epochs"] in (None, -1)
+        off = given["enable_progress_bar"] is False or any(isinstance(each, ProgressBar) for each in users)
+        return [StepsBar()] if by_steps and not off else []
 
     def _loggers(self, configured: Any, folder: Path) -> list[Logger]:
         loggers: list[Logger] = []
@@ -214,7 +214,10 @@ class Command(LightningCLI):
         if self.config["log"]:
             from pytorch_lightning.loggers import WandbLogger
 
-            loggers.append(WandbLogger(project="semisupcon", name=folder.name, save_dir=folder))
+            note = folder / "wandb_id.txt"  # written below: a resumed run goes on in the same one
+            self._wandb = note.read_text().strip() if note.exists() else uuid.uuid4().hex[:8]
+            options: dict[str, Any] = {"id": self._wandb, "resume": "allow"}
+            loggers.append(WandbLogger(project="semisupcon", name=folder.name, save_dir=folder, **options))
         return loggers
 
     @rank_zero_only
@@ -226,6 +229,8 @@ class Command(LightningCLI):
         config = self.config.clone()
         config["run_name"] = None  # that is the folder's; another run of this config has another
         path.write_text(self.parser.dump(config, skip_none=False, format="yaml"))
+        if self._wandb is not None:
+            (folder / "wandb_id.txt").write_text(f"{self._wandb}\n")
 
 
 def _classes(config: Any) -> Iterator[tuple[str, str]]:
@@ -233,7 +238,3 @@ def _classes(config: Any) -> Iterator[tuple[str, str]]:
     for name, value in config.items():
         if name.endswith(".class_path"):
             yield name.removesuffix(".class_path"), str(value)
-
-
-def _shapes(state: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(getattr(value, "shape", ())) for name, value in state.items()}

@@ -14,7 +14,7 @@ class StepsBar(TQDMProgressBar):
     A resumed run starts at its step, which does not count for the rate.
     """
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin at the step that training begins at."""
         super().on_train_start(trainer, pl_module)
         bar = self.train_progress_bar
@@ -25,7 +25,7 @@ class StepsBar(TQDMProgressBar):
         """Name the epoch."""
         self.train_progress_bar.set_description(f"epoch {trainer.current_epoch}, step")
 
-    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:  # type: ignore[override]
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Move on where there was an optimizer step; of accumulated batches only the last one makes it."""
         bar, step = self.train_progress_bar, trainer.global_step
         if not bar.disable and step != bar.n and (step % self.refresh_rate == 0 or step == bar.total):

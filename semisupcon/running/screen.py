@@ -75,5 +75,5 @@ def run(command: Callable[[], None]) -> int:
 
 
 def _stopped() -> int:
-    sys.stderr.write("\nstopped; --resume_from_ckpt=RUN/last.ckpt goes on from the last checkpoint\n")
+    sys.stderr.write("\nstopped\n")  # in training, Checkpoints has said what there is to go on from
     return 130

@@ -75,16 +75,17 @@ class Contrastive(LightningModule):
         embedding = self._encode(batch)  # (B, V, 1, T) -> (B*V, D)
         views = self._views(batch, self.projection(embedding))  # (B*V, P)
         found, labelled = self._rows(views, batch.audio.shape[1])
-        logged, clips = self._losses(found, labelled, batch)
+        logged, clips, anchors = self._losses(found, labelled, batch)
         # DDP takes the mean of the ranks' gradients, so the share of this rank's anchors is taken times the ranks.
-        loss = world_size() * found.loss.sum() / self._anchors(found)
+        loss = world_size() * found.loss.sum() / anchors.clamp_min(1)
         self._log("train", {**logged, **self._diagnose(embedding, views)}, clips)
         return {"loss": loss, "views": replace(views, embedding=views.embedding.detach())}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The same loss on fixed crops of clips that are not trained on."""
         views = self._views(batch, self.projection(self._encode(batch)))
-        self._log("val", *self._losses(*self._rows(views, batch.audio.shape[1]), batch))
+        logged, clips, _ = self._losses(*self._rows(views, batch.audio.shape[1]), batch)
+        self._log("val", logged, clips)
 
     def matrices(self, views: Views, per_clip: int) -> Matrices:
         """Logits, targets and keep, (A, C) each, of some views; for looking at."""
@@ -138,13 +139,8 @@ class Contrastive(LightningModule):
         return found, anchors.labelled
 
     @staticmethod
-    def _anchors(found: Rows) -> Tensor:
-        """How many anchors of all ranks count, at least 1."""
-        return sum_over_ranks(found.counted.sum()).clamp_min(1)
-
-    @staticmethod
-    def _losses(found: Rows, labelled: Tensor, batch: Batch) -> tuple[dict[str, Tensor], int]:
-        """Of all ranks: the loss, its two parts where they are not empty, what was in the batch; how many clips."""
+    def _losses(found: Rows, labelled: Tensor, batch: Batch) -> tuple[dict[str, Tensor], int, Tensor]:
+        """Of all ranks: the loss, its parts where there are any, what was in the batch; how many clips, and anchors."""
         loss, counted = found.loss.detach(), found.counted
         parts = (loss, loss * labelled, counted, counted & labelled, found.positives, found.candidates)
         clips = (batch.labelled, torch.ones_like(batch.labelled))
@@ -159,7 +155,7 @@ class Contrastive(LightningModule):
             values["loss_supervised"] = supervised / with_labels
         if anchors > with_labels:
             values["loss_self_supervised"] = (total - supervised) / (anchors - with_labels)
-        return values, int(all_clips)
+        return values, int(all_clips), anchors
 
     def _diagnose(self, embedding: Tensor, views: Views) -> dict[str, Tensor]:
         """The shape of this rank's embeddings, at the steps that are logged: a decomposition is not free."""

@@ -1,7 +1,10 @@
 """Embeddings of whole clips: what a plain loop gives, computed once; and the statistics of an untrained encoder."""
 
+import importlib
+import inspect
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from torch import nn
 
 from semisupcon import audio
 from semisupcon.cache import cache_folder
+from semisupcon.downstream import embed as embed_module
 from semisupcon.downstream.embed import SEGMENTS_AT_ONCE, Embeddings, calibrate, embed, encode
 from semisupcon.loading.segments import WholeClips
 
@@ -95,6 +99,46 @@ def test_a_second_call_does_not_run_the_encoder(clips, tiny_encoder, forwards):
     assert len(forwards.calls) == ran
 
 
+@pytest.fixture
+def own_encoder(tmp_path, monkeypatch):
+    """A user's encoder, in a file of its own."""
+    (tmp_path / "mine.py").write_text(
+        "from semisupcon.encoders.samplecnn import SampleCNN\n\n\nclass Mine(SampleCNN):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delitem(sys.modules, "mine", raising=False)
+    yield importlib.import_module("mine").Mine(sample_rate=8000, channels=[8, 8, 8, 8], out=8, stem=8)
+    sys.modules.pop("mine", None)
+
+
+def test_the_oldest_embeddings_go_when_the_cache_is_full(clips, tiny_encoder, monkeypatch):
+    folder = cache_folder() / "embeddings"
+    folder.mkdir(parents=True)
+    for age in range(4):
+        (folder / f"{age}.npz").write_bytes(bytes(10_000))
+        os.utime(folder / f"{age}.npz", (1000 - age, 1000 - age))
+    monkeypatch.setattr(embed_module, "CACHE_BYTES", 25_000)
+    embed(tiny_encoder(), clips, CPU, 0, "test")
+    left = {path.name for path in folder.iterdir()}
+    assert {"0.npz", "1.npz"} < left
+    assert len(left) == 3
+    monkeypatch.setattr(embed_module, "CACHE_BYTES", 0)
+    clips.length = T + 1
+    before = left
+    embed(tiny_encoder(), clips, CPU, 0, "test")
+    [path] = folder.iterdir()  # never the one just written
+    assert path.name not in before
+
+
+def test_the_encoder_runs_in_float32_within_autocast_too(tiny_encoder):
+    encoder = tiny_encoder().eval()
+    sound = torch.randn(3, 1, T)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = encode(encoder, sound)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, encode(encoder, sound))
+
+
 def _weight(encoder, clips):
     with torch.no_grad():
         encoder.layers[0][0].weight[0, 0, 0] += 1e-6
@@ -130,9 +174,27 @@ def _another(encoder, clips):
     clips.paths[10] = clips.paths[1]
 
 
-@pytest.mark.parametrize("change", [_weight, _statistics, _rate, _length, _file, _time, _rows, _another])
-def test_whatever_the_embeddings_depend_on_makes_them_anew(clips, tiny_encoder, forwards, change):
-    encoder = forwards(tiny_encoder())
+def _version(encoder, clips):
+    embed_module.CACHE_VERSION += 1
+
+
+def _release(encoder, clips):
+    embed_module.__version__ += ".1"
+
+
+def _source(encoder, clips):
+    """Its file is edited while the name, the arguments and the weights stay."""
+    file = Path(inspect.getsourcefile(type(encoder)))
+    file.write_text(file.read_text() + "\n# another forward pass\n")
+
+
+@pytest.mark.parametrize(
+    "change", [_weight, _statistics, _rate, _length, _file, _time, _rows, _another, _version, _release, _source]
+)
+def test_whatever_the_embeddings_depend_on_makes_them_anew(clips, forwards, own_encoder, monkeypatch, change):
+    monkeypatch.setattr(embed_module, "CACHE_VERSION", embed_module.CACHE_VERSION)  # put back afterwards
+    monkeypatch.setattr(embed_module, "__version__", embed_module.__version__)
+    encoder = forwards(own_encoder)
     embed(encoder, clips, CPU, 0, "test")
     ran = len(forwards.calls)
     change(encoder, clips)

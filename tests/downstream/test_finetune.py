@@ -3,6 +3,8 @@
 import csv
 import json
 import math
+from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,12 +13,15 @@ from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
 
 from semisupcon import audio, checkpoint
+from semisupcon.batch import to_float
 from semisupcon.datasets.synth.plan import KEYS
 from semisupcon.downstream.callbacks import KeepBest
 from semisupcon.downstream.cli import Evaluate, write_bad_files
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.finetune import FineTune
+from semisupcon.downstream.probe import Probe
 from semisupcon.errors import UserError
+from semisupcon.loading.sampler import Draws
 from semisupcon.loading.segments import segments
 from semisupcon.table import Table, Task
 
@@ -41,7 +46,7 @@ def _data(**options):
     return module
 
 
-def _fit(model, data, epochs, *callbacks):
+def _fit(model, data, epochs, *callbacks, **options):
     trainer = Trainer(
         max_epochs=epochs,
         callbacks=list(callbacks),
@@ -52,6 +57,7 @@ def _fit(model, data, epochs, *callbacks):
         enable_model_summary=False,
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
+        **options,
     )
     trainer.fit(model, **model.begin(data, CPU))
     return trainer
@@ -157,6 +163,111 @@ def test_a_split_of_broken_files_alone_does_not_crash(tones, register, model, pa
     assert len(scores) == len(rows) == (0 if part == "test" else 12)
     assert len(story.train) == 3
     assert np.isnan(story.val_loss[0]) == (part == "val")
+
+
+@pytest.mark.parametrize("method", [FineTune, Probe])
+def test_without_a_validation_split_the_last_weights_are_used_and_it_says_so(
+    tones, register, tiny_encoder, caplog, method
+):
+    root, path, split = tones
+    kept = [row for row, part in enumerate(split) if part != "val"]
+    register(_table((root, [path[row] for row in kept], [split[row] for row in kept])), TONE)
+    data, best, model = _data(), KeepBest(), method(encoder=tiny_encoder())
+    trainer = _fit(model, data, 2, best)
+    assert trainer.current_epoch == 2
+    assert best.weights is None
+    assert [record.message for record in caplog.records if "no labelled validation clip" in record.message] == [
+        "tone: no labelled validation clip, so there is no early stopping and no best epoch: the last weights are "
+        "used. --trainer.max_epochs decides how long is trained."
+    ]
+    assert len(model.scores(data)[0]) == 12
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_the_value_that_the_user_named_decides_which_weights_are_best(tones, register, tiny_encoder, mode):
+    register(_table(tones), TONE)
+    seen = []
+
+    class Accuracies(Callback):
+        def on_validation_end(self, trainer, pl_module):
+            seen.append(float(trainer.callback_metrics["val/accuracy"]))
+
+    best = KeepBest(None, "val/accuracy", mode)
+    model = FineTune(encoder=tiny_encoder(), optimizer=lambda parameters: torch.optim.Adam(parameters, 0.01))
+    _fit(model, _data(), 5, Accuracies(), best)
+    wanted = (min if mode == "min" else max)(seen)
+    assert (best.best, best.epoch) == (wanted, seen.index(wanted))
+    other = KeepBest()  # of the loss: an accuracy is no measure for it
+    other.load_state_dict(best.state_dict())
+    assert (other.best, other.weights) == (math.inf, None)
+
+
+@pytest.mark.parametrize("method", [FineTune, Probe])
+def test_in_bfloat16_validation_and_test_agree(tones, register, tiny_encoder, method):
+    register(_table(tones), TONE)
+    data, noted = _data(), []
+
+    class Spy(method):
+        def note(self, scores, labels):
+            noted.append(scores)
+            super().note(scores, labels)
+
+    model = Spy(encoder=tiny_encoder(), optimizer=lambda parameters: torch.optim.Adam(parameters, 0.01))
+    _fit(model, data, 1, precision="bf16-mixed")
+    data.pools.test[:] = data.pools.val
+    scores, _ = model.scores(data)
+    assert {score.dtype for score in noted} == {torch.float32}
+    torch.testing.assert_close(torch.cat(noted), scores, atol=1e-5, rtol=1e-5)
+
+
+def test_a_batch_of_one_is_refused_for_fine_tuning_and_not_for_a_probe(tones, register, tiny_encoder):
+    register(_table(tones), TONE)
+    data = _data()
+    data.batch_size = 1
+    with pytest.raises(UserError, match=r"--data.batch_size=1: fine-tuning needs at least 2"):
+        FineTune(encoder=tiny_encoder()).begin(data, CPU)
+    _fit(Probe(encoder=tiny_encoder()), data, 1)
+
+
+@pytest.mark.parametrize("readable", [0, 1])
+def test_a_batch_with_too_few_readable_clips_has_no_loss_but_a_gradient(tones, register, model, readable):
+    register(_table(tones), TONE)
+    data = _data()
+    model.begin(data, CPU)
+    rows = data.pools.labelled[:readable]
+    draws = Draws(0, rows, np.zeros(readable, np.int64), np.ones(readable, bool))
+    batch = data._crops(seed=0)[draws]
+    loss = model.training_step(batch.with_audio(to_float(batch.audio)), 0)
+    loss.backward()
+    assert loss.item() == 0
+    assert all(torch.equal(each.grad, torch.zeros_like(each)) for each in model.trained().parameters())
+
+
+@pytest.mark.parametrize("method", [FineTune, Probe])
+def test_a_checkpoint_records_the_segment_length_trained_on(tones, register, tiny_encoder, method):
+    register(_table(tones), TONE)
+    model, content = method(encoder=tiny_encoder()), {}
+    model.samples = 999  # of pretraining
+    model.begin(_data(), CPU)
+    model.on_save_checkpoint(content)
+    assert content[checkpoint.KEY]["samples"] == T
+
+
+@pytest.mark.parametrize("world", [2, 3])
+@pytest.mark.parametrize("clips", [1, 9, 12])
+def test_ranks_validate_in_equally_many_groups(tones, register, world, clips):
+    register(_table(tones), TONE)
+    found = []
+    for rank in range(world):
+        data = _data()
+        data.pools.val_labelled[clips:] = False
+        data.trainer = SimpleNamespace(global_rank=rank, world_size=world, training=False)
+        data.clips = partial(data.clips, size=2)
+        found.append(list(data.val_dataloader()))
+    assert len({len(groups) for groups in found}) == 1
+    rows = [row for groups in found for group in groups for row in group.rows.tolist()]
+    assert sorted(rows) == sorted(data.pools.val[:clips].tolist())
+    assert all(group.audio.shape[1:] == (1, T) for groups in found for group in groups)
 
 
 # The command
@@ -267,6 +378,22 @@ def test_broken_files_of_training_and_of_the_test_are_in_one_list(here, tones, r
     listed = [row["path"] for row in csv.DictReader((folder / "bad_files.csv").open())]
     assert sorted(listed) == sorted(f"{root}/missing/{name}" for name in broken)
     assert json.loads((folder / "metrics.json").read_text())["test_files_broken"] == 1
+
+
+def test_what_early_stopping_looks_at_decides_the_best_weights(here, tones, register, tmp_path):
+    register(_table(tones), TONE)
+    folder = _run(tmp_path, "tone", "--early_stopping.monitor=val/accuracy", "--early_stopping.mode=max").folder
+    best = torch.load(folder / "best.ckpt", weights_only=True)["callbacks"]["KeepBest"]
+    history = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert best["monitor"] == "val/accuracy"
+    assert best["best"] == pytest.approx(max(float(row["val/accuracy"]) for row in history if row["val/accuracy"]))
+
+
+def test_a_batch_of_one_is_refused_before_anything_is_written(here, tones, register, tmp_path):
+    register(_table(tones), TONE)
+    with pytest.raises(UserError, match=r"--data.batch_size=1: fine-tuning"):
+        _run(tmp_path, "tone", "--data.batch_size=1")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_file_is_listed_as_broken_once(tmp_path):

@@ -67,3 +67,17 @@ def test_a_group_of_broken_clips_is_empty(tmp_path):
     assert (len(group.rows), tuple(group.audio.shape), tuple(group.labels.shape)) == (0, (0, 1, T), (0, 2))
     assert len(group.bad) == 1
     assert group.to("cpu").bad == group.bad
+
+
+def test_groups_past_the_last_clip_are_empty(ramps):
+    clips = WholeClips(np.array(ramps(T, T, T)), np.eye(3, dtype=np.float32), np.arange(3), 8000, T, size=2, groups=4)
+    assert [group.rows.tolist() for group in clips_loader(clips, 0)] == [[0, 1], [2], [], []]
+
+
+def test_clips_are_pinned_whole(ramps, monkeypatch):
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: tensor + 1)  # real pinning needs a GPU
+    clips = WholeClips(np.array([*ramps(T), "/none.wav"]), np.eye(2, dtype=np.float32), np.arange(2), 8000, T)
+    pinned = clips[0].pin_memory()
+    for name in ("audio", "clip", "labels", "rows"):
+        assert torch.equal(getattr(pinned, name), getattr(clips[0], name) + 1)
+    assert pinned.bad == clips[0].bad

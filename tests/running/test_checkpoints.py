@@ -6,11 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback
+from pytorch_lightning.strategies import SingleDeviceStrategy
 from torch.utils.data import DataLoader
 
 from semisupcon.batch import Batch
 from semisupcon.errors import UserError
-from semisupcon.running.callbacks import BadFiles, Checkpoints
+from semisupcon.running import checkpoints as module
+from semisupcon.running.callbacks import BadFiles
+from semisupcon.running.checkpoints import Checkpoints
 
 
 class Line(LightningModule):
@@ -107,6 +111,50 @@ def test_a_resumed_run_does_not_save_half_a_step_over_its_checkpoint(tmp_path):
     assert first.read_bytes() == before
 
 
+def saves(monkeypatch):
+    """The steps at which something is saved from now on, by a clock that goes on by a minute at each look."""
+    saved, minutes = [], [0]
+
+    def clock():
+        minutes[0] += 1
+        return 60.0 * minutes[0]
+
+    monkeypatch.setattr(module.time, "monotonic", clock)
+    monkeypatch.setattr(Trainer, "save_checkpoint", lambda self, *_, **__: saved.append(self.global_step))
+    return saved
+
+
+def test_the_last_one_is_saved_by_the_clock_too(tmp_path, monkeypatch):
+    """Looked at every 10 steps; after five looks five minutes are over, and saving looks once more."""
+    saved = saves(monkeypatch)
+    fit(tmp_path, [checkpoints(tmp_path, every_minutes=4.5)], Batches(4), max_steps=105)
+    assert saved == [50, 100, 105]
+
+
+def test_not_by_the_clock_where_that_is_off_or_a_checkpoint_is_new(tmp_path, monkeypatch):
+    saved = saves(monkeypatch)
+    fit(tmp_path, [checkpoints(tmp_path, every_minutes=0)], Batches(4), max_steps=60)
+    fit(
+        tmp_path, [checkpoints(tmp_path, every_n_steps=15, every_minutes=2.5, keep_all=False)], Batches(4), max_steps=60
+    )
+    assert saved == [60, 15, 30, 45, 60]
+
+
+def test_by_the_clock_only_behind_an_optimizer_step(tmp_path, monkeypatch):
+    """The clock runs out in the midst of step 11, with half of its gradient accumulated: step 20 is the next."""
+    saved = saves(monkeypatch)
+    callback = checkpoints(tmp_path, every_minutes=1.5)
+    fit(tmp_path, [callback], Batches(70), max_steps=35, accumulate_grad_batches=2)
+    assert saved == [20, 35]
+
+
+def test_all_ranks_save_where_the_clock_of_one_has_run_out(tmp_path, monkeypatch):
+    saved = saves(monkeypatch)
+    monkeypatch.setattr(SingleDeviceStrategy, "reduce_boolean_decision", lambda self, decision, all: not all)
+    fit(tmp_path, [checkpoints(tmp_path, every_minutes=1000)], Batches(4), max_steps=12)
+    assert saved == [10, 12]
+
+
 def test_a_kill_while_saving_leaves_the_earlier_last_checkpoint(tmp_path, monkeypatch):
     callback = checkpoints(tmp_path, every_n_steps=1)
 
@@ -135,3 +183,39 @@ def test_a_run_of_broken_files_alone_ends_with_a_reason(tmp_path):
     bad = {number: [(f"{number}.wav", "empty")] for number in range(4)}
     with pytest.raises(UserError, match=r"all 4 that were tried are broken, such as 0\.wav \(empty\)"):
         fit(tmp_path, [BadFiles(tmp_path)], Batches(4, bad), max_steps=100)
+
+
+def test_a_resumed_run_does_not_name_them_again(tmp_path, caplog):
+    bad = {1: [("x, 1.wav", "empty")]}
+    fit(tmp_path, [BadFiles(tmp_path)], Batches(4, bad), max_epochs=1)
+    bad[2] = [("y.wav", "cut off")]
+    again = BadFiles(tmp_path)
+    caplog.clear()
+    fit(tmp_path, [again], Batches(4, bad), max_epochs=1)
+    assert (tmp_path / "bad_files.csv").read_text() == 'path,reason\n"x, 1.wav",empty\ny.wav,cut off\n'
+    assert len([message for message in caplog.messages if "left out" in message]) == 1
+    assert again.total() == 2
+
+
+def test_each_epoch_is_looked_at_by_itself(tmp_path):
+    """The files were there in the first epoch and are not in the second: a drive was unmounted."""
+    batches = Batches(4)
+
+    class Unmount(Callback):
+        def on_train_epoch_end(self, trainer, pl_module):
+            batches.bad = {number: [(f"{number}.wav", "gone")] for number in range(4)}
+
+    with pytest.raises(UserError, match="all 4 that were tried are broken"):
+        fit(tmp_path, [Unmount(), BadFiles(tmp_path)], batches, max_steps=100)
+
+
+def test_those_of_all_ranks_are_counted_once(tmp_path, monkeypatch):
+    def gather(everyones, mine):
+        everyones[:] = [mine, ["x.wav", "z.wav"]]
+
+    callback = BadFiles(tmp_path)
+    callback.found = {"x.wav": "empty", "y.wav": "empty"}
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.distributed, "all_gather_object", gather)
+    assert callback.total() == 3

@@ -102,3 +102,8 @@ def test_training_is_not_disturbed_by_a_picture(module, tmp_path):
     callback.folder = tmp_path
     draw(module.eval(), callback, make_batch(MIXED), step=1)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_a_picture_of_more_views_than_quantile_takes():
+    matrix = torch.zeros(3000, 3000)
+    callbacks.draw(matrix, matrix, torch.ones(3000, 3000, dtype=torch.bool), "large")

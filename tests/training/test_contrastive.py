@@ -16,6 +16,7 @@ from semisupcon.objectives.projection import MLP
 from semisupcon.objectives.signals import LabelOverlap
 from semisupcon.objectives.similarity import Cosine
 from semisupcon.objectives.targets import Pairing
+from semisupcon.training import contrastive as training
 from semisupcon.training.contrastive import Contrastive
 
 NAN = math.nan
@@ -281,3 +282,12 @@ def test_a_checkpoint_says_what_the_encoder_is(tmp_path):
     assert checkpoint.view_samples(tmp_path / "it.ckpt") == SAMPLES
     audio = make_batch([None]).audio[0]
     assert torch.equal(encoder(audio), module.eval().encoder(audio))
+
+
+def test_a_step_sums_over_the_ranks_once(monkeypatch):
+    """Each sum is an exchange that all ranks wait for."""
+    sums = []
+    module = contrastive()
+    monkeypatch.setattr(training, "sum_over_ranks", lambda values: sums.append(values) or values.detach())
+    module.training_step(make_batch(MIXED), 0)
+    assert len(sums) == 1

@@ -1,0 +1,96 @@
+"""Test files that the encoder was pretrained on are counted, by where they really lie."""
+
+import csv
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from semisupcon import checkpoint
+from semisupcon.downstream.cli import Evaluate
+from semisupcon.downstream.leak import seen_in_pretraining
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Four files, the last three of them to be tested on."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    paths = [folder / f"{number}.wav" for number in range(4)]
+    for path in paths:
+        path.touch()
+    return SimpleNamespace(
+        paths=np.array([str(path) for path in paths]), test=np.arange(1, 4), roots={"tone": str(folder)}
+    )
+
+
+@pytest.fixture
+def pretraining(tmp_path):
+    """A function that leaves what pretraining leaves beside its checkpoint, and returns the checkpoint's name."""
+
+    def leave(rows, roots=None):
+        (tmp_path / "run").mkdir(exist_ok=True)
+        with (tmp_path / "run" / "split.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("corpus", "path", "use"), *rows])
+        (tmp_path / "run" / "data.json").write_text(json.dumps({} if roots is None else {"roots": roots}))
+        return str(tmp_path / "run" / "last.ckpt")
+
+    return leave
+
+
+def test_what_was_trained_on_counts_and_nothing_else(corpus, pretraining):
+    rows = [(f"{number}.wav", use) for number, use in enumerate(("labelled", "labelled", "unlabelled", "val"))]
+    seen = seen_in_pretraining(pretraining([("a", *row) for row in rows], {"a": corpus.roots["tone"]}), corpus)
+    assert seen == 2
+    assert seen_in_pretraining(pretraining([("a", "0.wav", "labelled")], {"a": corpus.roots["tone"]}), corpus) == 0
+
+
+def test_files_are_the_same_whatever_link_leads_to_them(corpus, pretraining, tmp_path):
+    (tmp_path / "folder").symlink_to(tmp_path / "corpus")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.wav").symlink_to(tmp_path / "corpus" / "2.wav")
+    roots = {"folder": str(tmp_path / "folder"), "other": str(tmp_path / "other")}
+    rows = [("folder", "1.wav", "unlabelled"), ("other", "x.wav", "unlabelled"), ("", corpus.paths[3], "unlabelled")]
+    assert seen_in_pretraining(pretraining(rows, roots), corpus) == 3
+
+
+def test_a_corpus_that_moved_is_looked_for_under_its_name(corpus, pretraining):
+    rows = [("tone", "1.wav", "labelled")]
+    assert seen_in_pretraining(pretraining(rows), corpus) == 1
+    assert seen_in_pretraining(pretraining(rows, {"tone": "/gone"}), corpus) == 1
+
+
+def test_what_cannot_be_known_is_none(corpus, pretraining, tmp_path):
+    assert seen_in_pretraining(None, corpus) == 0  # untrained
+    assert seen_in_pretraining(str(tmp_path / "alone.ckpt"), corpus) is None
+    assert seen_in_pretraining(pretraining([("elsewhere", "1.wav", "labelled")]), corpus) is None
+    both = [("elsewhere", "1.wav", "labelled"), ("tone", "2.wav", "labelled")]
+    assert seen_in_pretraining(pretraining(both), corpus) == 1
+    (tmp_path / "run" / "split.csv").write_text("another,file\n1,2\n")
+    assert seen_in_pretraining(str(tmp_path / "run" / "last.ckpt"), corpus) is None
+
+
+def test_the_command_warns_and_the_count_is_in_its_metrics(
+    nsynth, pretraining, tiny_encoder, tmp_path, monkeypatch, request, caplog
+):
+    monkeypatch.chdir(request.config.rootpath)
+    paths = sorted((nsynth / "nsynth-test" / "audio").iterdir())[:4]
+    path = pretraining(
+        [("folder", f"audio/{path.name}", "unlabelled") for path in paths], {"folder": str(nsynth / "nsynth-test")}
+    )
+    encoder = tiny_encoder()
+    state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    torch.save({"state_dict": state, checkpoint.KEY: checkpoint.describe(encoder, 243)}, path)
+    command = Evaluate(
+        [
+            "--config=config/finetuning/probe.yaml",
+            *("--data.sl_task=nsynth_instr_family", f"--data.sl_kwargs.root={nsynth}", "--data.num_workers=0"),
+            *(f"--model.init_args.checkpoint={path}", "--trainer.max_epochs=1", "--trainer.accelerator=cpu"),
+            *("--trainer.enable_progress_bar=false", f"--ckpt_path={tmp_path}", "--run_name=probe"),
+        ]
+    )
+    command.run_command()
+    assert "4 of the 6 test files of nsynth_instr_family are among those that the encoder of" in caplog.text
+    assert json.loads((tmp_path / "probe" / "metrics.json").read_text())["test_files_seen_in_pretraining"] == 4
