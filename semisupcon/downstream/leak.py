@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-from collections.abc import Iterable
 from pathlib import Path
 
+from semisupcon.loading.links import real_paths
 from semisupcon.loading.pools import Pools
 
 TRAINED = ("labelled", "unlabelled")
@@ -46,8 +45,8 @@ def seen_in_pretraining(checkpoint: str | None, pools: Pools) -> int | None:
                     trained.append(str(Path(folder, row["path"])))
     except (OSError, KeyError, UnicodeDecodeError, csv.Error):
         return None
-    tested = _real(str(path) for path in pools.paths[pools.test])
-    seen = len(tested & _real(trained))
+    tested = set(real_paths(str(path) for path in pools.paths[pools.test]))
+    seen = len(tested & set(real_paths(trained)))
     return seen if seen or None not in folders.values() else None
 
 
@@ -57,24 +56,3 @@ def _roots(path: Path) -> dict[str, str]:
     except (OSError, ValueError, AttributeError):
         return {}
     return {str(name): str(folder) for name, folder in held.items()} if isinstance(held, dict) else {}
-
-
-def _real(paths: Iterable[str]) -> set[str]:
-    """Where the files really lie; by one listing of each folder, where asking for each file takes minutes."""
-    folders: dict[str, tuple[str, set[str]]] = {}
-    real = set()
-    for path in paths:
-        folder, name = os.path.split(path)
-        if folder not in folders:
-            folders[folder] = (os.path.realpath(folder), _links(folder))
-        there, links = folders[folder]
-        real.add(os.path.realpath(path) if name in links else f"{there}{os.sep}{name}")
-    return real
-
-
-def _links(folder: str) -> set[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_symlink()}
-    except OSError:
-        return set()

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from semisupcon import datasets
 from semisupcon.errors import UserError
+from semisupcon.loading.links import real_paths
 from semisupcon.loading.request import Request, check, labelled_share_of_batch, same_corpus
 from semisupcon.loading.sampler import Indices
 from semisupcon.loading.subset import labelled_share
@@ -128,7 +129,7 @@ def make_pools(request: Request) -> Pools:
     # Every file of both tables once; the row in this joint list is its identity from here on.
     sources = [table for table in (sl, None if same else ssl) if table is not None]
     ends = np.cumsum([len(table) for table in sources])[:-1]
-    real = np.concatenate([_real_paths(table) for table in sources])
+    real = np.concatenate([np.array(real_paths(_full_paths(table).tolist()), dtype=TEXT) for table in sources])
     _, first, inverse = np.unique(real, return_index=True, return_inverse=True)
     paths = np.concatenate([_full_paths(table) for table in sources])[first]  # of two names the labelled corpus's
     ids = dict(zip(map(id, sources), np.split(inverse, ends), strict=True))
@@ -207,29 +208,6 @@ def make_pools(request: Request) -> Pools:
 def _full_paths(table: Table) -> npt.NDArray[Any]:
     root = np.array(os.path.realpath(table.root) + os.sep, dtype=TEXT)
     return np.asarray(np.strings.add(root, table.path))
-
-
-def _real_paths(table: Table) -> npt.NDArray[Any]:
-    """(N,) where each file really lies: folders and files that are links go by what they point to."""
-    root = os.path.realpath(table.root)
-    folders: dict[str, tuple[str, set[str]]] = {}
-    real = []
-    for path in table.path.tolist():
-        folder, _, name = path.rpartition("/")
-        if folder not in folders:
-            folders[folder] = (os.path.realpath(f"{root}/{folder}"), _links(f"{root}/{folder}"))
-        there, links = folders[folder]
-        real.append(os.path.realpath(f"{there}/{name}") if name in links else f"{there}/{name}")
-    return np.array(real, dtype=TEXT)
-
-
-def _links(folder: str) -> set[str]:
-    """The names in a folder that are links; by one listing, where asking for each file takes minutes on a network."""
-    try:
-        with os.scandir(folder) as entries:
-            return {entry.name for entry in entries if entry.is_symlink()}
-    except OSError:
-        return set()
 
 
 def _marked(size: int, tables: list[Table], ids: dict[int, Indices], split: str) -> npt.NDArray[np.bool_]:

@@ -167,7 +167,7 @@ def test_what_is_saved_beside_the_split(tones, tmp_path):
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"batch_size": 0}, "--data.batch_size=0: at least 1"),
+        ({"batch_size": 0}, "--data.batch_size=0: at least 2"),
         ({"views": 1}, "--data.views=1: at least 2"),
         ({"target_len": 0.0}, "--data.target_len=0.0: a length in seconds"),
         ({"target_sr": 0}, "--data.target_sr=0"),
