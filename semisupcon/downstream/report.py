@@ -8,8 +8,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,22 +21,10 @@ from semisupcon.downstream import metrics, plots
 from semisupcon.downstream.comparison import read, summary, table, write_comparison
 from semisupcon.downstream.intervals import FEW, bootstrap, units
 from semisupcon.errors import UserError
+from semisupcon.plain import plain, write_json
 from semisupcon.table import Split, Task
 
 __all__ = ["predictions", "read", "summary", "table", "write_comparison", "write_report"]
-
-
-def _plain(value: Any) -> Any:
-    """What JSON can hold: NaN and infinity become null, numpy numbers Python's, paths text."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple, np.ndarray)):
-        return [_plain(each) for each in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value) if isinstance(value, Path) else value
 
 
 def _drawn_over(task: Task, groups: Sequence[str], level: float) -> tuple[str, int]:
@@ -120,7 +106,7 @@ def write_report(
     content |= {**counts, "groups": number, "interval": interval}
     if clash := sorted(set(content) & set(extra or {})):
         raise ValueError(f"extra holds {', '.join(clash)}, which the report writes itself")
-    content = _plain({**content, **(extra or {})})
+    content = plain({**content, **(extra or {})})
 
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,8 +115,7 @@ def write_report(
     everything.to_csv(folder / "predictions.csv", index=False, float_format="%.6g")
     if task.exclusive:
         plots.confusion_picture(metrics.confusion(task, found, wanted), task.classes, folder / "confusion.png")
-    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-    (folder / "metrics.json").write_text(text + "\n", encoding="utf-8")
+    write_json(folder / "metrics.json", content)
     return content
 
 

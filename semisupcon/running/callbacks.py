@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import logging
-import math
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ import torch
 import torch.distributed as dist
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
-from pytorch_lightning.utilities import rank_zero_only
 
 from semisupcon.errors import UserError
+from semisupcon.plain import write_json
 from semisupcon.running.history import History
 
 log = logging.getLogger(__name__)
@@ -136,6 +135,8 @@ class Record(Callback):
             option = f"max_{'steps' if by_steps else 'epochs'}"
             log.info(f"already at {reached}: no step was taken. Raise --trainer.{option} to go on.")
             return
+        if not trainer.is_global_zero:
+            return
         final: dict[str, Any] = {"steps": steps, "bad_files": bad}
         for name, value in sorted(trainer.logged_metrics.items()):
             stage, _, metric = name.rpartition("/")
@@ -154,17 +155,3 @@ class Record(Callback):
             for path in (about, split):  # only a checkpoint that does not say what it was trained on gets here
                 path.replace(path.with_stem(f"{path.stem}-before"))
         write_json(about, self.data.save(self.folder))
-
-
-@rank_zero_only
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Indented JSON; what is not a number becomes null, since JSON has no NaN."""
-
-    def clean(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: clean(inner) for key, inner in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [clean(inner) for inner in value]
-        return None if isinstance(value, float) and not math.isfinite(value) else value
-
-    path.write_text(json.dumps(clean(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
