@@ -164,10 +164,8 @@ def test_players_of_one_split_play_in_no_other(listed):
     assert shares == pytest.approx([0.54, 0.15, 0.31], abs=0.01)
 
 
-def test_five_tasks_share_their_files_and_are_read_at_once(listed):
-    start = time.perf_counter()
+def test_five_tasks_share_their_files(listed):
     tables = {name: load(name, root=str(listed)) for name in TASKS}
-    assert time.perf_counter() - start < 2.5
     first, _ = tables["synth_instrument"]
     for name, (table, task) in tables.items():
         assert task.name == name
