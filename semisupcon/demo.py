@@ -35,7 +35,7 @@ def call(script: str, arguments: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """The demo, about four minutes on two cores."""
+    """The demo, under four minutes on two cores once installed."""
     start = time.monotonic()
     folder = run_folder(ROOT / "runs", None, "demo").relative_to(ROOT)
     kept = f"--ckpt_path={folder}"
