@@ -11,6 +11,9 @@ from semisupcon import __version__
 from semisupcon.encoders.base import Encoder, build
 from semisupcon.errors import UserError
 
+Content = dict[str, Any]
+"""What ``load`` gives; the functions that take it beside a path read the file only where it is not given."""
+
 KEY = "semisupcon"
 """Where a checkpoint says what its encoder is."""
 
@@ -28,12 +31,12 @@ def describe(encoder: Encoder, samples: int | None) -> dict[str, Any]:
     return {"format": 1, "version": __version__, "encoder": encoder.spec, "samples": samples}
 
 
-def view_samples(path: str | Path) -> int | None:
+def view_samples(path: str | Path, content: Content | None = None) -> int | None:
     """Length in samples of the views that a checkpoint's encoder was trained on, where it says so."""
-    return load(path).get(KEY, {}).get("samples")
+    return (content or load(path)).get(KEY, {}).get("samples")
 
 
-def load(path: str | Path) -> dict[str, Any]:
+def load(path: str | Path) -> Content:
     """The content of a checkpoint, read without running any code in it.
 
     Raises:
@@ -58,7 +61,7 @@ def load(path: str | Path) -> dict[str, Any]:
     return content
 
 
-def pretrained(path: str | Path) -> Encoder:
+def pretrained(path: str | Path, content: Content | None = None) -> Encoder:
     """The encoder that a checkpoint holds, with its weights, in eval mode.
 
     Only subclasses of ``Encoder`` are ever built, and every weight must fit: none missing, none left over.
@@ -66,7 +69,7 @@ def pretrained(path: str | Path) -> Encoder:
     Raises:
         UserError: the file is no checkpoint of this project, or does not fit the encoder it names.
     """
-    content = load(path)
+    content = content or load(path)
     spec = _spec(content, path)
     try:
         encoder = build(spec)
@@ -76,7 +79,7 @@ def pretrained(path: str | Path) -> Encoder:
     return encoder.eval()
 
 
-def _spec(content: dict[str, Any], path: str | Path) -> dict[str, Any]:
+def _spec(content: Content, path: str | Path) -> dict[str, Any]:
     """What the content of a checkpoint says of its encoder."""
     held = content.get(KEY)
     spec = held.get("encoder") if isinstance(held, dict) else None
@@ -112,13 +115,13 @@ def load_weights(encoder: Encoder, state: dict[str, Any], source: str) -> None:
     encoder.load_state_dict(weights)
 
 
-def check_same(path: str | Path, encoder: Encoder) -> None:
+def check_same(path: str | Path, encoder: Encoder, content: Content | None = None) -> None:
     """Refuse an encoder given by the user that differs from the one a checkpoint holds.
 
     Raises:
         UserError: listing each option that differs, with both values.
     """
-    held = _spec(load(path), path)
+    held = _spec(content or load(path), path)
     given = encoder.spec
     if held == given:
         return

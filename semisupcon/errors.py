@@ -1,5 +1,7 @@
 """The two kinds of trouble that are not bugs: a request that cannot be met, and a file that cannot be read."""
 
+import difflib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -20,3 +22,9 @@ class BadAudio(Exception):
 
     def __reduce__(self) -> tuple[type, tuple[str, str]]:  # so that it survives the way out of a worker process
         return type(self), (self.path, self.reason)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`` Did you mean X?``, to be put behind a sentence; empty where nothing known is like ``name``."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {near[0]}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
 from semisupcon.augment.base import Transform
@@ -10,7 +9,7 @@ from semisupcon.augment.delay import Delay
 from semisupcon.augment.filters import Filtering
 from semisupcon.augment.levels import Gain, PolarityInversion
 from semisupcon.augment.noise import ColoredNoise
-from semisupcon.errors import UserError
+from semisupcon.errors import UserError, did_you_mean
 
 # Name -> class. Made without arguments each is as in Guinot et al., ISMIR 2024, at severity 2.
 TRANSFORMS: dict[str, Callable[[], Transform]] = {
@@ -29,8 +28,7 @@ def named(name: str) -> Transform:
         UserError: there is none; the message lists the names and says the nearest.
     """
     if name not in TRANSFORMS:
-        near = difflib.get_close_matches(name, TRANSFORMS, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, TRANSFORMS)
         raise UserError(
             f"--data.aug_list: no such augmentation as {name!r}.{hint}\nThe augmentations are: {', '.join(TRANSFORMS)}."
         )

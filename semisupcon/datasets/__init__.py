@@ -6,12 +6,11 @@ options, all of them named and with defaults, and returns ``(Table, Task)``.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import inspect
 from typing import Any
 
-from semisupcon.errors import UserError
+from semisupcon.errors import UserError, did_you_mean
 from semisupcon.table import Table, Task, check_labels
 
 # Name on the command line -> "module:function" inside this package.
@@ -43,16 +42,14 @@ def load(name: str, option: str = "--data.sl_task", **kwargs: Any) -> tuple[Tabl
             not as expected.
     """
     if name not in TASKS:
-        near = difflib.get_close_matches(name, TASKS, n=1, cutoff=0.5)
-        hint = f" Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, TASKS)
         raise UserError(f"{option}={name}: no such task.{hint}\nThe tasks are: {', '.join(sorted(TASKS))}.")
     module, function = TASKS[name].split(":")
     corpus = getattr(importlib.import_module(f"semisupcon.datasets.{module}"), function)
     taken = inspect.signature(corpus).parameters
     for key in kwargs:
         if key not in taken:
-            near = difflib.get_close_matches(key, taken, n=1, cutoff=0.5)
-            hint = f" Did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(key, taken)
             raise UserError(
                 f"{option.replace('_task', '_kwargs')}.{key}: {name} takes no such option.{hint}\n"
                 f"Its options are: {', '.join(taken) or 'none'}."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import warnings
 from pathlib import Path
@@ -20,6 +19,7 @@ from semisupcon.downstream.model import Downstream
 from semisupcon.downstream.probe import Probe
 from semisupcon.downstream.report import write_report
 from semisupcon.errors import UserError
+from semisupcon.running.callbacks import write_bad_files
 from semisupcon.running.cli import Command
 from semisupcon.running.screen import run
 
@@ -107,9 +107,9 @@ class Evaluate(Command):
         if not self.trainer.is_global_zero:
             return
         self.model.to(device)
-        before = set(self.datamodule.bad)
+        before = len(self.datamodule.bad)
         scores, rows = self.model.scores(self.datamodule)
-        broken = len(self.datamodule.bad) - len(before)
+        broken = len(self.datamodule.bad) - before
         if not len(rows):
             raise UserError(f"{self.datamodule.task.name}: none of the test clips could be read; see the names above.")
         if self.datamodule.bad:
@@ -144,18 +144,6 @@ class Evaluate(Command):
             "test_files_seen_in_pretraining": self.seen,
             "seed": data.seed,
         }
-
-
-def write_bad_files(path: Path, bad: dict[str, str]) -> None:
-    """List files that gave no audio as CSV, behind those that training has listed there."""
-    listed: set[str] = set()
-    if path.exists():
-        with path.open(newline="", encoding="utf-8") as file:
-            listed = {row[0] for row in csv.reader(file)}
-    with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerows([] if listed else [("path", "reason")])
-        writer.writerows(item for item in bad.items() if item[0] not in listed)
 
 
 def main() -> int:

@@ -92,6 +92,10 @@ def _heading(contents: Sequence[Mapping[str, Any]]) -> str:
     return f"{contents[0]['task']}, {contents[0]['split']}, {intervals}"
 
 
+def _text(rows: Sequence[str], contents: Sequence[Mapping[str, Any]], markdown: bool) -> str:
+    return f"{_heading(contents)}\n\n{table(rows, contents, markdown)}\n"
+
+
 def summary(runs: Sequence[str | Path], names: Sequence[str] | None = None, markdown: bool = False) -> str:
     """One table of several runs of one task, headed by the task and what the intervals are over.
 
@@ -103,8 +107,7 @@ def summary(runs: Sequence[str | Path], names: Sequence[str] | None = None, mark
     Raises:
         UserError: a run without metrics.json; tasks or splits that differ; names of another number.
     """
-    rows, contents = _together(runs, names)
-    return f"{_heading(contents)}\n\n{table(rows, contents, markdown)}\n"
+    return _text(*_together(runs, names), markdown)
 
 
 def write_comparison(folder: str | Path, runs: Sequence[str | Path], names: Sequence[str] | None = None) -> None:
@@ -121,7 +124,7 @@ def write_comparison(folder: str | Path, runs: Sequence[str | Path], names: Sequ
     rows, contents = _together(runs, names)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "comparison.md").write_text(summary(runs, names, markdown=True), encoding="utf-8")
+    (folder / "comparison.md").write_text(_text(rows, contents, markdown=True), encoding="utf-8")
     metric = contents[0]["main"]
     bars = []
     for name, content in zip(rows, contents, strict=True):

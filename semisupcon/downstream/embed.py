@@ -96,7 +96,7 @@ def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers
     broken: list[tuple[str, str]] = []
     with tqdm(total=len(clips.rows), desc=f"embedding {what}", unit="clip", leave=False) as bar:
         for group in clips_loader(clips, num_workers):
-            segments.append(encode(encoder, group.audio.to(device)).float().cpu().numpy())
+            segments.append(encode(encoder, group.audio.to(device)).cpu().numpy())
             owners.append(group.clip.numpy())
             broken += group.bad
             bar.update(len(group.rows) + len(group.bad))

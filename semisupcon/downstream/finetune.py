@@ -68,7 +68,6 @@ class FineTune(Downstream):
     def _means(self, clips: Clips) -> Tensor:
         """(S, 1, T) segments of b clips -> (b, D) mean embeddings."""
         embedding = encode(self.encoder, clips.audio)
-        place = torch.searchsorted(clips.rows.sort().values, clips.clip)
-        place = clips.rows.argsort()[place]
+        _, place = clips.clip.unique_consecutive(return_inverse=True)  # clip after clip, in the order of the rows
         sums = embedding.new_zeros(len(clips.rows), embedding.shape[1]).index_add_(0, place, embedding)
         return sums / place.bincount(minlength=len(clips.rows))[:, None]

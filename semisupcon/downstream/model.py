@@ -17,6 +17,7 @@ from semisupcon.downstream.heads import Head, HeadKind
 from semisupcon.encoders.base import Encoder
 from semisupcon.encoders.samplecnn import SampleCNN
 from semisupcon.errors import UserError
+from semisupcon.running.ranks import gather_rows
 from semisupcon.table import Task
 
 log = logging.getLogger(__name__)
@@ -57,9 +58,11 @@ class Downstream(LightningModule):
         self.samples: int | None = None
         """T of the segments trained on: what the checkpoint says, from ``begin`` on what the data has."""
         if checkpoint is not None:
+            content = checkpoints.load(checkpoint)
             if encoder is not None:
-                checkpoints.check_same(checkpoint, encoder)
-            self.encoder, self.samples = checkpoints.pretrained(checkpoint), checkpoints.view_samples(checkpoint)
+                checkpoints.check_same(checkpoint, encoder, content)
+            self.encoder = checkpoints.pretrained(checkpoint, content)
+            self.samples = checkpoints.view_samples(checkpoint, content)
         else:
             self.encoder = encoder or SampleCNN()
         self.head_options: dict[str, Any] = {"kind": head, "hidden": hidden, "dropout": dropout}
@@ -115,8 +118,7 @@ class Downstream(LightningModule):
         scores, labels = torch.cat([none, *self._scores]), torch.cat([none, *self._labels])
         self._scores.clear()
         self._labels.clear()
-        if self.trainer.world_size > 1:
-            scores, labels = _everyones(self, scores), _everyones(self, labels)
+        scores, labels = gather_rows(scores), gather_rows(labels)
         if not len(scores):
             return  # every validation clip was broken
         if not scores.isfinite().all():
@@ -147,11 +149,3 @@ class Downstream(LightningModule):
             "task": {"name": self.task.name, "kind": self.task.kind, "classes": list(self.task.classes)},
             "head": self.head_options,
         }
-
-
-def _everyones(module: LightningModule, values: Tensor) -> Tensor:
-    """The rows of all ranks; ranks may hold different numbers of them."""
-    counts = torch.as_tensor(module.all_gather(torch.tensor(len(values), device=module.device))).tolist()
-    padded = torch.cat([values, values.new_zeros(max(counts) - len(values), *values.shape[1:])])
-    gathered = module.all_gather(padded)
-    return torch.cat([part[:count] for part, count in zip(gathered, counts, strict=True)])

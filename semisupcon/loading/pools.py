@@ -129,9 +129,10 @@ def make_pools(request: Request) -> Pools:
     # Every file of both tables once; the row in this joint list is its identity from here on.
     sources = [table for table in (sl, None if same else ssl) if table is not None]
     ends = np.cumsum([len(table) for table in sources])[:-1]
-    real = np.concatenate([np.array(real_paths(_full_paths(table).tolist()), dtype=TEXT) for table in sources])
+    full = np.concatenate([_full_paths(table) for table in sources])
+    real = np.array(real_paths(full.tolist()), dtype=TEXT)
     _, first, inverse = np.unique(real, return_index=True, return_inverse=True)
-    paths = np.concatenate([_full_paths(table) for table in sources])[first]  # of two names the labelled corpus's
+    paths = full[first]  # of two names the labelled corpus's
     ids = dict(zip(map(id, sources), np.split(inverse, ends), strict=True))
     labels = np.full((len(paths), sl.labels.shape[1] if sl is not None else 0), np.nan, np.float32)
     group = np.full(len(paths), "", dtype=TEXT)

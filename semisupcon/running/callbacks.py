@@ -16,6 +16,7 @@ from pytorch_lightning.callbacks import Callback
 from semisupcon.errors import UserError
 from semisupcon.plain import write_json
 from semisupcon.running.history import History
+from semisupcon.running.ranks import distributed, world_size
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +81,15 @@ class BadFiles(Callback):
         if not new:
             return
         self.found.update(new)
-        path = self._list(rank)
-        first = not path.exists()
-        with path.open("a", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            if first:
-                writer.writerow(["path", "reason"])
-            writer.writerows(new.items())
+        write_bad_files(self._list(rank), new)
         for name, why in new.items():
             log.warning(f"left out, no audio in it: {name} ({why}); {len(self.found)} such files so far")
 
     def total(self) -> int:
         """How many files are broken, of all ranks; to be called by all of them."""
-        if not (dist.is_available() and dist.is_initialized()):
+        if not distributed():
             return len(self.found)
-        everyones: list[Any] = [None] * dist.get_world_size()
+        everyones: list[Any] = [None] * world_size()
         dist.all_gather_object(everyones, list(self.found))
         return len(set().union(*everyones))
 
@@ -155,3 +150,15 @@ class Record(Callback):
             for path in (about, split):  # only a checkpoint that does not say what it was trained on gets here
                 path.replace(path.with_stem(f"{path.stem}-before"))
         write_json(about, self.data.save(self.folder))
+
+
+def write_bad_files(path: Path, bad: dict[str, str]) -> None:
+    """List files that gave no audio as CSV, behind those that are listed there."""
+    listed: set[str] = set()
+    if path.exists():
+        with path.open(newline="", encoding="utf-8") as file:
+            listed = {row[0] for row in csv.reader(file)}
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerows([] if listed else [("path", "reason")])
+        writer.writerows(item for item in bad.items() if item[0] not in listed)

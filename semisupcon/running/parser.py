@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from jsonargparse import ArgumentError, DefaultHelpFormatter
 from pytorch_lightning.cli import LightningArgumentParser
 
-from semisupcon.errors import UserError
+from semisupcon.errors import UserError, did_you_mean
 from semisupcon.running.given import Given
 
 _LONGEST = 8  # lines of a complaint that is passed on as it is
@@ -122,8 +122,7 @@ def _strange_of_class(name: str, text: str, takes: str, given: Sequence[Given]) 
     paths = re.findall(r"class_path[ =]'([\w.]+)'", text)
     owner = paths[-1].rpartition(".")[2] if paths else name.rpartition(".")[0]
     leaf = name.rpartition(".")[2]
-    near = difflib.get_close_matches(leaf, takes.split(", "), n=1, cutoff=0.5)
-    hint = f" Did you mean {near[0]}?" if near else ""
+    hint = did_you_mean(leaf, takes.split(", "))
     return [f"{_where([name], given)}: {owner} takes no {leaf}.{hint}", f"Its options are: {takes or 'none'}."]
 
 

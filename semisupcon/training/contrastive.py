@@ -18,7 +18,8 @@ from semisupcon.objectives import diagnostics
 from semisupcon.objectives.kernel import Rows, rows_in_chunks
 from semisupcon.objectives.signals import SharedLabels, Signal
 from semisupcon.objectives.targets import Pairing, Unknown, Views, target_matrix
-from semisupcon.training.gather import gather, identify, sum_over_ranks, world_size
+from semisupcon.running.ranks import sum_over_ranks, world_size
+from semisupcon.training.gather import gather, identify
 
 Matrices = tuple[Tensor, Tensor, Tensor]
 
