@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from quiet import undone
 from torch import Tensor, nn
 
 from semisupcon.downstream import cli as downstream
 from semisupcon.encoders.base import Encoder
-from semisupcon.running import screen
 from semisupcon.training import cli as training
 
 ROOT = Path(__file__).parents[1]
@@ -132,13 +130,8 @@ def written(text: str, width: int = 100) -> int:
 def own_logging(monkeypatch):
     """What a command does to logging and warnings for its own process is undone; its paths count from the root."""
     monkeypatch.chdir(ROOT)
-    monkeypatch.setattr(screen, "keep_memory", lambda: None)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    with warnings.catch_warnings():
+    with undone(monkeypatch):
         yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture

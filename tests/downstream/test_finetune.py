@@ -9,8 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
+from quiet import quiet_trainer
 
 from semisupcon import audio, checkpoint
 from semisupcon.batch import to_float
@@ -47,18 +47,7 @@ def _data(**options):
 
 
 def _fit(model, data, epochs, *callbacks, **options):
-    trainer = Trainer(
-        max_epochs=epochs,
-        callbacks=list(callbacks),
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        **options,
-    )
+    trainer = quiet_trainer(max_epochs=epochs, callbacks=list(callbacks), **options)
     trainer.fit(model, **model.begin(data, CPU))
     return trainer
 

@@ -8,8 +8,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback, EarlyStopping
+from quiet import quiet_trainer
 
 from semisupcon import audio, checkpoint
 from semisupcon.downstream.callbacks import KeepBest
@@ -40,10 +40,7 @@ def _probe(tiny_encoder, lr=0.05, **options):
 
 
 def _fit(model, data, epochs, *callbacks):
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False, "accelerator": "cpu"}
-    trainer = Trainer(
-        max_epochs=epochs, callbacks=list(callbacks), enable_checkpointing=False, num_sanity_val_steps=0, **quiet
-    )
+    trainer = quiet_trainer(max_epochs=epochs, callbacks=list(callbacks))
     trainer.fit(model, **model.begin(data, CPU))
     return trainer
 

@@ -5,7 +5,8 @@ import logging
 import numpy as np
 import pytest
 import torch
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import LightningModule
+from quiet import quiet_trainer
 
 from semisupcon import audio
 from semisupcon.batch import Batch, to_float
@@ -42,17 +43,7 @@ class Watch(LightningModule):
 
 def _fit(data, steps, **options):
     model = Watch()
-    Trainer(
-        max_steps=steps,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-        num_sanity_val_steps=0,
-        **options,
-    ).fit(model, datamodule=data)
+    quiet_trainer(max_steps=steps, **options).fit(model, datamodule=data)
     return model
 
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from quiet import undone
 
 from semisupcon.errors import UserError
 from semisupcon.running import screen
@@ -16,13 +17,8 @@ from semisupcon.running.screen import keep_memory
 @pytest.fixture(autouse=True)
 def _undone(monkeypatch):
     """What a command does to logging, warnings and memory for its own process is undone."""
-    monkeypatch.setattr(screen, "keep_memory", lambda: None)
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    with warnings.catch_warnings():
+    with undone(monkeypatch):
         yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def raises(error):
