@@ -53,3 +53,8 @@ class Batch:
 def to_float(audio: Tensor) -> Tensor:
     """Int16 audio as float32 in [-1, 1); float audio as it is."""
     return audio.float() / 32768 if audio.dtype == torch.int16 else audio
+
+
+def to_int16(audio: Tensor) -> Tensor:
+    """The way back: float audio as int16, rounded, and clipped where it left [-1, 1)."""
+    return (audio * 32768).round_().clamp_(-32768, 32767).to(torch.int16)

@@ -42,6 +42,8 @@ class Task:
             belongs to ``classes[k]``.
         group: what ``Table.group`` holds, for reports: ``artist``, ``song``, ``player``; empty if nothing.
         metric: the figure that is reported first, one of ``METRICS`` for the kind; empty = the first of them.
+        about: pitch, key or tempo where the labels are of that, so that what changes it can be warned of; a ``key``
+            task is about the key.
     """
 
     name: str
@@ -49,11 +51,13 @@ class Task:
     classes: tuple[str, ...]
     group: str = ""
     metric: str = ""
+    about: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in METRICS:
             raise UserError(f"{self.name}: no kind of task is called {self.kind!r}; there are {', '.join(METRICS)}.")
         object.__setattr__(self, "metric", self.metric or METRICS[self.kind][0])
+        object.__setattr__(self, "about", self.about or ("key" if self.kind == "key" else ""))
         if self.metric not in METRICS[self.kind]:
             raise UserError(
                 f"{self.name}: a {self.kind} task is scored by {' and '.join(METRICS[self.kind])}, not {self.metric!r}."

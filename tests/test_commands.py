@@ -143,6 +143,19 @@ def test_an_augmentation_by_class_path(pretrain):
     assert [transform.p for transform in cli.datamodule.augment.transforms] == [0.25, 0.6]
 
 
+def test_presets_and_choices_between_augmentations(pretrain):
+    passes = (
+        "{class_path: semisupcon.augment.OneOf, init_args: {p: 0.8, transforms: ["
+        "{class_path: semisupcon.augment.HighPass, init_args: {cutoff: [200, 1200]}}, "
+        "{class_path: semisupcon.augment.LowPass, init_args: {cutoff: [2200, 4000]}}]}}"
+    )
+    chain = pretrain(f"--data.aug_list=[{passes}, gain]", fit=True).datamodule.chain
+    assert [item.cutoff for item in chain.transforms[0].transforms] == [(200, 1200), (2200, 4000)]
+    chain = pretrain("--data.aug_list=[clmr]", fit=True).datamodule.chain
+    assert chain.p == 1
+    assert [type(item).__name__ for item in chain][3:5] == ["Filtering", "Delay"]
+
+
 @pytest.mark.parametrize("none", [["--data.ssl_task=None"], ["--data.ssl_task", "None"]], ids=["=", "space"])
 def test_the_text_none_means_none(pretrain, labelled, none):
     cli = pretrain(*none, config=SMSL, data=labelled)

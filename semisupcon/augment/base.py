@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from semisupcon.errors import UserError
 
+# What the effects of a batch may hold at once, in batches: with the batch and its copy this makes 5 of at most 6.
+MEMORY = 3.0
+
 
 class Transform(nn.Module):
     """Changes each example with probability ``p``, by parameters of its own.
 
-    A subclass writes ``effect``. Whatever is random is drawn from torch's global generator on the audio's device, so
-    that the seed set at the start of a batch decides all of it. Nothing clips or normalises: where an effect makes
-    the audio louder it may leave [-1, 1].
+    A subclass writes ``effect``. Whatever is random is drawn from torch's global generators, so that the seed set at
+    the start of a batch decides all of it: which examples are changed on the host, so that a GPU need not be waited
+    for, and how, on the audio's device. Nothing clips or normalises unless an effect says so: where it makes the
+    audio louder it may leave [-1, 1].
 
     Args:
         p: the probability that an example is changed, at strength 1.
 
+    Attributes:
+        alters: which of pitch, key and tempo the effect changes; a signal made of such labels contradicts it.
+        working: the most memory that ``effect`` takes for an example, in multiples of that example.
+        on_host: it cannot run on a GPU, and belongs into the loading workers.
+
     Raises:
         UserError: ``p`` is no probability.
     """
+
+    alters: ClassVar[tuple[str, ...]] = ()
+    working: float = 4.0
+    on_host: ClassVar[bool] = False
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -45,8 +59,8 @@ class Transform(nn.Module):
         return self.change_(check(audio).clone(), sample_rate, strength)
 
     def change_(self, audio: Tensor, sample_rate: int, strength: float = 1.0, among: Tensor | None = None) -> Tensor:
-        """As ``forward``, in place, and only where ``among`` (N,) bool says so."""
-        chosen = choose(len(audio), self.p * strength, audio.device)
+        """As ``forward``, in place, and only where ``among`` (N,) bool, on the host, says so."""
+        chosen = choose(len(audio), self.p * strength)
         return replace_(self, audio, chosen if among is None else chosen & among, sample_rate, strength)
 
 
@@ -63,10 +77,12 @@ class OneOf(Transform):
         if not transforms:
             raise UserError(f"{type(self).__name__}: no transforms to choose from")
         self.transforms = nn.ModuleList(transforms)
+        self.working = 1 + max(transform.working for transform in transforms)
+        self.alters = tuple(sorted({what for transform in transforms for what in transform.alters}))  # type: ignore[misc]
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T), each example by the transform drawn for it."""
-        drawn = torch.randint(len(self.transforms), (len(audio),), device=audio.device)
+        drawn = torch.randint(len(self.transforms), (len(audio),))
         for number, transform in enumerate(self.transforms):
             assert isinstance(transform, Transform)  # a ModuleList forgets what it holds
             replace_(transform, audio, drawn == number, sample_rate, strength)
@@ -74,16 +90,26 @@ class OneOf(Transform):
 
 
 def replace_(transform: Transform, audio: Tensor, which: Tensor, sample_rate: int, strength: float) -> Tensor:
-    """Puts the effect in place of the examples of ``which`` (N,) bool, so that the others cost nothing."""
+    """Puts the effect in place of the examples of ``which`` (N,) bool on the host, so that the others cost nothing.
+
+    As many examples are taken at a time as ``MEMORY`` allows.
+    """
     rows = which.nonzero().squeeze(1)
-    if len(rows):
-        audio.index_copy_(0, rows, transform.effect(audio.index_select(0, rows), sample_rate, strength))
+    at_once = max(1, int(MEMORY * len(audio) / (1 + transform.working)))
+    if len(rows) == len(audio):  # then nothing need be picked out
+        for part in audio.split(at_once) if len(rows) else ():
+            changed = transform.effect(part, sample_rate, strength)
+            if changed.data_ptr() != part.data_ptr():
+                part.copy_(changed)
+        return audio
+    for some in rows.to(audio.device, non_blocking=True).split(at_once) if len(rows) else ():
+        audio.index_copy_(0, some, transform.effect(audio.index_select(0, some), sample_rate, strength))
     return audio
 
 
-def choose(count: int, p: float, device: torch.device) -> Tensor:
-    """(count,) bool, each true with probability ``p`` (1 where it is more)."""
-    return torch.rand(count, device=device) < p
+def choose(count: int, p: float) -> Tensor:
+    """(count,) bool on the host, each true with probability ``p`` (1 where it is more)."""
+    return torch.rand(count) < p
 
 
 def uniform(count: int, bounds: tuple[float, float], device: torch.device) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from semisupcon.augment.base import Transform, uniform
+from semisupcon.errors import UserError
 
 
 class Gain(Transform):
@@ -13,10 +14,17 @@ class Gain(Transform):
     Args:
         gain: bounds in dB.
         p: the probability that an example is changed.
+
+    Raises:
+        UserError: the bounds are not in order.
     """
+
+    working = 0.0
 
     def __init__(self, gain: tuple[float, float] = (-15.0, 5.0), p: float = 0.4) -> None:
         super().__init__(p)
+        if not gain[0] <= gain[1]:
+            raise UserError(f"Gain: gain goes from low to high, not {gain}")
         self.gain = gain
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
@@ -31,6 +39,8 @@ class PolarityInversion(Transform):
     Args:
         p: the probability that an example is changed.
     """
+
+    working = 0.0
 
     def __init__(self, p: float = 0.6) -> None:
         super().__init__(p)

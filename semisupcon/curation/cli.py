@@ -13,8 +13,9 @@ from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 
 from semisupcon import datasets
 from semisupcon.errors import UserError
+from semisupcon.loading import corpora
 from semisupcon.loading.datamodule import MixedDataModule
-from semisupcon.loading.request import Request, check, or_none, same_corpus
+from semisupcon.loading.request import Request, check, or_none
 from semisupcon.running.given import explicit_none, options, read_config
 from semisupcon.running.parser import Help, Parser
 from semisupcon.table import Table, Task
@@ -110,17 +111,7 @@ class DataCommand:
         Raises:
             UserError: a name is unknown, or a corpus is not as expected.
         """
-        request = self.request
-        out: list[tuple[str, Table, Task | None]] = []
-        if request.sl_task:
-            out.append((request.sl_task, *datasets.load(request.sl_task, **dict(request.sl_kwargs or {}))))
-        if request.ssl_task and not same_corpus(request):
-            name = f"{request.ssl_task} (ssl_kwargs)" if request.ssl_task == request.sl_task else request.ssl_task
-            out.append((name, *datasets.load(request.ssl_task, "--data.ssl_task", **dict(request.ssl_kwargs or {}))))
-        elif request.data_dir:
-            split_file = dict(request.ssl_kwargs or {}).get("split_file")
-            out.append(("folder", datasets.load_folder(request.data_dir, request.val_split, split_file), None))
-        return out
+        return [(corpus.name, corpus.table, corpus.task) for corpus in corpora.load(self.request).all]
 
 
 def parse(script: str, about: str, own: Sequence[Option] = (), args: Sequence[str] | None = None) -> DataCommand:

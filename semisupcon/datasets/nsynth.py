@@ -86,7 +86,7 @@ def _notes(root: str, name: str, key: str, first: int, classes: tuple[str, ...])
     labels: npt.NDArray[np.float32] = np.zeros((len(index), len(classes)), np.float32)
     labels[np.arange(len(index)), index] = 1
     table = Table(top, np.array(path, TEXT), np.array(split, TEXT), labels, np.array(group, TEXT))
-    return table, Task(name, "multiclass", classes, group="instrument")
+    return table, Task(name, "multiclass", classes, group="instrument", about=key if key == "pitch" else "")
 
 
 def _examples(folder: Path, name: str) -> dict[str, dict[str, Any]]:

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 from semisupcon.augment import Transform
 from semisupcon.batch import Batch, to_float
 from semisupcon.errors import UserError
+from semisupcon.loading.corpora import task_names
 from semisupcon.loading.datamodule import LeakCheck, MixedDataModule
 from semisupcon.loading.sampler import Draws
 from semisupcon.loading.segments import Clips, WholeClips, clips_loader
@@ -67,6 +68,8 @@ class TaskDataModule(MixedDataModule):
     ) -> None:
         if sl_task is None:
             raise UserError("No task to evaluate: give --data.sl_task=NAME, such as --data.sl_task=synth_instrument.")
+        if len(task_names(sl_task)) > 1:
+            raise UserError(f"--data.sl_task={sl_task}: one task at a time is evaluated.")
         if not supervised_data_p > 0:
             raise UserError(f"--data.supervised_data_p={supervised_data_p}: a probe needs labels, so more than 0.")
         self.asked = (target_sr, target_len)
@@ -92,8 +95,7 @@ class TaskDataModule(MixedDataModule):
     @property
     def task(self) -> Task:
         """What the labels mean."""
-        task = self.pools.task
-        assert task is not None
+        (task,) = self.pools.tasks
         return task
 
     def fit_encoder(self, sample_rate: int, samples: int | None) -> None:

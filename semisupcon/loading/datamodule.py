@@ -9,17 +9,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import torch
 from pytorch_lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from semisupcon.augment import Chain, Transform
 from semisupcon.batch import Batch, to_float
 from semisupcon.errors import UserError
+from semisupcon.loading.augmented import Augmented, step_seed
 from semisupcon.loading.badlist import BadList
 from semisupcon.loading.guard import without_copies
 from semisupcon.loading.pools import OUTSIDE, Pools, make_pools, save_splits
 from semisupcon.loading.reader import Layout, Reader, find_places
 from semisupcon.loading.request import Request, or_none
 from semisupcon.loading.sampler import MixedBatchSampler, SequentialBatchSampler
+from semisupcon.loading.segments import Clips
 from semisupcon.loading.views import ClipDataset
 from semisupcon.plain import csv_text
 
@@ -32,18 +34,19 @@ class MixedDataModule(LightningDataModule):
     """Batches of labelled and unlabelled clips.
 
     Args:
-        sl_task: the corpus whose labels are used (a task name); None = self-supervised.
+        sl_task: the corpus whose labels are used (a task name); None = self-supervised. Several at once: ``a+b``.
         ssl_task: the corpus whose clips are used without labels. ``same``, or the same name as sl_task: those of
             sl_task whose labels supervised_data_p leaves out. None = the folder data_dir.
         data_dir: a folder of audio, used without labels where ssl_task is None.
         val_split: the share of the files in data_dir that is validated on.
         fully_supervised: use labelled clips only, whatever ssl_task and data_dir say.
-        sl_kwargs: options of the sl_task corpus, such as root.
+        sl_kwargs: options of the sl_task corpus, such as root; of several tasks under the name of each.
         ssl_kwargs: options of the ssl_task corpus.
         supervised_data_p: p_s, the share of the labels that is used. Subsets nest and are stratified.
         intrabatch_supervised_p: b_s, the share of labelled clips in a batch; None = one half where there are both
             kinds, else whatever there is.
-        aug_list: augmentations in the order they are applied, by name or class_path; an empty list for none.
+        aug_list: augmentations in the order they are applied, by name, as a preset or by class_path; an empty list
+            for none.
         aug_severity: 0 (off) to 5; 2 is the paper's.
         target_sr: sample rate in Hz; the encoder is told the same.
         target_len: length of a view in seconds.
@@ -109,7 +112,8 @@ class MixedDataModule(LightningDataModule):
                 raise UserError(f"--data.{name}={value}: at least {least} is needed.")
         if not target_len > 0:
             raise UserError(f"--data.target_len={target_len}: a length in seconds is meant, such as 2.7.")
-        self.augment = Chain(aug_list or [], severity=aug_severity)
+        self.chain = Chain(aug_list or [], severity=aug_severity)
+        self._in_workers, self.augment = self.chain.split()
         self.sample_rate, self.length = target_sr, round(target_len * target_sr)
         self.batch_size, self.views, self.view_layout, self.num_workers = batch_size, views, view_layout, num_workers
         self.seed = seed
@@ -147,6 +151,9 @@ class MixedDataModule(LightningDataModule):
         for line in self.describe():
             log.info(line)
         self._warn_of_short_files()
+        tasks = self.pools.tasks if self.pools.share > 0 else ()
+        for line in self.chain.objections({task.about for task in tasks} - {""}):
+            log.warning(line)
 
     def describe(self) -> list[str]:
         """What is trained on, for people, a line each."""
@@ -160,7 +167,10 @@ class MixedDataModule(LightningDataModule):
             pools.labelled, pools.unlabelled, self.batch_size, pools.share, self.seed, rank, world
         )
         self._sampler.position = self.position
-        return self._loader(self._sampler, seed=self.seed)
+        crops: Dataset[Batch] = self._crops(self.seed)
+        if len(self._in_workers.transforms):
+            crops = Augmented(crops, self._in_workers, self.sample_rate, self.seed, rank)
+        return self._loader(crops, self._sampler)
 
     def val_dataloader(self) -> DataLoader[Batch] | list[Any]:
         """Fixed crops, each clip once, never augmented."""
@@ -169,7 +179,13 @@ class MixedDataModule(LightningDataModule):
             return []
         rank, world = self._ranks()
         sampler = SequentialBatchSampler(pools.val, pools.val_labelled, self.batch_size, rank, world)
-        return self._loader(sampler, seed=None)
+        return self._loader(self._crops(seed=None), sampler)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Without waiting for it: Lightning waits for what is no tensor. From page-locked memory it is safe."""
+        if isinstance(batch, Batch | Clips):
+            return batch.to(device, non_blocking=True)
+        return super().transfer_batch_to_device(batch, device, dataloader_idx)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """On the device: int16 to float, and in training the augmentation, with everything random seeded first."""
@@ -180,7 +196,7 @@ class MixedDataModule(LightningDataModule):
         if self._sampler is not None:
             self._sampler.position = self.position
         # One seed for each batch of the training and each rank: augmentation now, dropout and masking later follow.
-        torch.manual_seed(int(np.random.SeedSequence([self.seed, batch.step, self._ranks()[0]]).generate_state(1)[0]))
+        torch.manual_seed(step_seed(self.seed, batch.step, self._ranks()[0]))
         augmented = self.augment(audio.flatten(0, 1), self.sample_rate).view_as(audio)
         return batch.with_audio(augmented)
 
@@ -219,9 +235,9 @@ class MixedDataModule(LightningDataModule):
             "notes": list(pools.notes),
         }
 
-    def _loader(self, sampler: MixedBatchSampler | SequentialBatchSampler, seed: int | None) -> DataLoader[Batch]:
+    def _loader(self, crops: Dataset[Batch], sampler: MixedBatchSampler | SequentialBatchSampler) -> DataLoader[Batch]:
         return DataLoader(
-            self._crops(seed),
+            crops,
             sampler=sampler,
             batch_size=None,  # the sampler's element is a whole batch
             num_workers=self.num_workers,

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from semisupcon import datasets
 from semisupcon.datasets import splits
 from semisupcon.errors import UserError
+from semisupcon.loading.corpora import Corpora, load
 from semisupcon.loading.files import Files
-from semisupcon.loading.request import Request, check, labelled_share_of_batch, same_corpus
+from semisupcon.loading.request import Request, check, labelled_share_of_batch
 from semisupcon.loading.sampler import Indices
 from semisupcon.loading.subset import labelled_share
 from semisupcon.plain import csv_text
@@ -41,7 +41,7 @@ class Pools:
         held: rows of a test or validation split of any corpus named, also those without labels.
         group: (n,) artist, player or the like where the labelled corpus knows it, else empty text.
         share: b_s as it is used.
-        task: what the labels are; None without.
+        tasks: what the labels are; their classes, one task after the other, are the K columns.
         roots: corpus name -> folder, to shorten paths.
         notes: what was decided or left out, one sentence each, for people.
         splits: corpus name -> its clips and their splits, without labels.
@@ -59,7 +59,7 @@ class Pools:
     held: Indices
     group: npt.NDArray[Any]
     share: float
-    task: Task | None
+    tasks: tuple[Task, ...]
     roots: dict[str, str]
     notes: tuple[str, ...]
     splits: dict[str, Table]
@@ -82,11 +82,9 @@ class Pools:
         clips = batch_size * self.share
         corpora = " and ".join(root if name == "folder" else name for name, root in self.roots.items())
         counts = [f"{len(self.unlabelled):,} unlabelled clips"] if self.share < 1 else []
-        if self.share and self.task:
-            counts = [
-                f"{len(self.labelled):,} labelled clips ({self.task.name}, {len(self.task.classes)} labels)",
-                *counts,
-            ]
+        if self.share and self.tasks:
+            of = " and ".join(f"{task.name}, {len(task.classes)} labels" for task in self.tasks)
+            counts = [f"{len(self.labelled):,} labelled clips ({of})", *counts]
         lines = [f"{corpora}: {', '.join(counts)}, {len(self.val):,} clips to validate on"]
         drawn = f"{int(clips)} or {int(clips) + 1}, {clips:g} on average" if clips % 1 else f"{clips:g}"
         lines += [f"b_s = {self.share:g}: labelled clips in a batch of {batch_size}: {drawn}", *self.notes]
@@ -120,37 +118,20 @@ def make_pools(request: Request) -> Pools:
     """
     check(request)
     notes: list[str] = []
-    sl, ssl, task = _tables(request)
-    refused = _refused([sl, ssl], notes)
-    same = ssl is sl
-    sl = _inside(sl)
-    ssl = sl if same else _inside(ssl)
-    share = labelled_share_of_batch(request, sl, ssl, notes)
-    files = Files.of([table for table in (sl, None if ssl is sl else ssl) if table is not None])
-    held = files.test | files.val
-
-    def trainable(table: Table, rows: Indices, what: str) -> Indices:
-        found = np.unique(files.rows(table)[rows])
-        if held[found].any():
-            tested, validated = files.test[found].sum(), (files.val & ~files.test)[found].sum()
-            notes.append(
-                f"{held[found].sum():,} {what} files are left out: another split or corpus holds them for "
-                f"testing ({tested:,}) or validation ({validated:,})"
-            )
-        return found[~held[found]]
-
-    labelled = unlabelled = nobody = np.zeros(0, np.int64)
+    corpora = load(request)
+    refused = _refused(corpora, notes)
+    corpora = corpora.inside
+    share = labelled_share_of_batch(request, [c.table for c in corpora.sl], bool(corpora.ssl), notes)
+    files = Files.of([corpus.table for corpus in corpora.all])
+    labels, chosen = _labels(request, corpora, files)
+    labelled = unlabelled = np.zeros(0, np.int64)
     if share > 0:
-        assert sl is not None
-        assert task is not None
-        train = np.flatnonzero(sl.split == "train")
-        chosen = train[labelled_share(sl.rows(train), task, request.supervised_data_p, request.split_seed)]
-        labelled = trainable(sl, chosen, "labelled")
+        labelled = _trainable(files, chosen, "labelled", notes)
     if share < 1:
-        table = ssl if ssl is not None else sl
-        assert table is not None
-        unlabelled = trainable(table, np.flatnonzero(table.split == "train"), "unlabelled")
-        if ssl is sl and share > 0:
+        sources = corpora.ssl or corpora.sl
+        unlabelled = np.concatenate([files.rows(c.table)[np.asarray(c.table.split == "train")] for c in sources])
+        unlabelled = _trainable(files, unlabelled, "unlabelled", notes)
+        if corpora.ssl == corpora.sl and share > 0:
             left = np.setdiff1d(unlabelled, labelled)
             if not len(left):
                 notes.append(
@@ -160,34 +141,67 @@ def make_pools(request: Request) -> Pools:
             unlabelled = left if len(left) else unlabelled
     _need_clips(request, share, labelled, unlabelled, notes)
 
-    labels = np.full((len(files.paths), sl.labels.shape[1] if sl is not None else 0), np.nan, np.float32)
-    group = np.full(len(files.paths), "", dtype=TEXT)
-    if sl is not None:
-        _need_one_label(sl, files)
-        labels[files.rows(sl)] = sl.labels
-        group[files.rows(sl)] = sl.group
-    used = [t for t, wanted in ((sl, share > 0 or ssl is None), (ssl, share < 1)) if t is not None and wanted]
+    used = [c.table for c in corpora.sl if share > 0 or not corpora.ssl] + [c.table for c in corpora.ssl if share < 1]
     val = np.flatnonzero(files.marked(used, "val") & ~files.test)
-    known = ~np.isnan(labels[val]).all(axis=1) if share > 0 else np.zeros(len(val), bool)
-    names = _names(request, sl, ssl)
-    bare = {names[id(t)]: replace(t, labels=np.zeros((len(t), 0), np.float32)) for t in files.tables}
+    known = np.asarray(~np.isnan(labels).all(axis=1))
+    group = np.full(len(files.paths), "", dtype=TEXT)
+    tested = np.zeros(len(files.paths), bool)
+    for corpus in reversed(corpora.sl):
+        group[files.rows(corpus.table)] = corpus.table.group
+        tested[files.rows(corpus.table)[np.asarray((corpus.table.split == "test") & corpus.table.labelled)]] = True
     return Pools(
         paths=files.paths,
         labels=labels,
         labelled=labelled,
         unlabelled=unlabelled,
         val=val,
-        val_labelled=np.asarray(known),
-        test=nobody if sl is None else np.unique(files.rows(sl)[np.asarray((sl.split == "test") & sl.labelled)]),
-        held=np.flatnonzero(held),
+        val_labelled=known[val] if share > 0 else np.zeros(len(val), bool),
+        test=np.flatnonzero(tested),
+        held=np.flatnonzero(files.test | files.val),
         group=group,
         share=share,
-        task=task,
-        roots={names[id(table)]: os.path.realpath(table.root) for table in files.tables},
+        tasks=tuple(corpus.task for corpus in corpora.sl if corpus.task is not None),
+        roots={corpus.name: os.path.realpath(corpus.table.root) for corpus in corpora.all},
         notes=tuple(notes),
-        splits=bare,
+        splits={c.name: replace(c.table, labels=np.zeros((len(c.table), 0), np.float32)) for c in corpora.all},
         refused=refused,
     )
+
+
+def _labels(request: Request, corpora: Corpora, files: Files) -> tuple[npt.NDArray[np.float32], Indices]:
+    """(n, K) labels, the columns of all tasks side by side; and the training files that p_s takes of any task.
+
+    Of several tasks each has its own share of labels, and what it does not take is unknown.
+    """
+    columns, chosen = [], [np.zeros(0, np.int64)]
+    for corpus in corpora.sl:
+        table, rows = corpus.table, files.rows(corpus.table)
+        assert corpus.task is not None
+        _need_one_label(table, files)
+        train = np.flatnonzero(table.split == "train")
+        taken = train[labelled_share(table.rows(train), corpus.task, request.supervised_data_p, request.split_seed)]
+        chosen.append(rows[taken])
+        own = np.full((len(files.paths), table.labels.shape[1]), np.nan, np.float32)
+        seen = np.ones(len(table), bool)
+        if len(corpora.sl) > 1:
+            seen[train] = False
+            seen[taken] = True
+        own[rows[seen]] = table.labels[seen]
+        columns.append(own)
+    return np.hstack([np.zeros((len(files.paths), 0), np.float32), *columns]), np.unique(np.concatenate(chosen))
+
+
+def _trainable(files: Files, rows: Indices, what: str, notes: list[str]) -> Indices:
+    """Those of the rows that no corpus tests or validates on."""
+    found = np.unique(rows)
+    held = files.test | files.val
+    if held[found].any():
+        tested, validated = files.test[found].sum(), (files.val & ~files.test)[found].sum()
+        notes.append(
+            f"{held[found].sum():,} {what} files are left out: another split or corpus holds them for "
+            f"testing ({tested:,}) or validation ({validated:,})"
+        )
+    return found[~held[found]]
 
 
 def save_splits(pools: Pools, folder: Path) -> dict[str, dict[str, str]]:
@@ -207,27 +221,11 @@ def save_splits(pools: Pools, folder: Path) -> dict[str, dict[str, str]]:
     return saved
 
 
-def _tables(request: Request) -> tuple[Table | None, Table | None, Task | None]:
-    """The labelled corpus, the unlabelled one (the same object where it is the same), and what the labels are."""
-    sl, ssl, task = None, None, None
-    if request.sl_task:
-        sl, task = datasets.load(request.sl_task, "--data.sl_task", **dict(request.sl_kwargs or {}))
-    if request.sl_task is not None and same_corpus(request):
-        ssl = sl
-    elif request.ssl_task:
-        ssl, _ = datasets.load(request.ssl_task, "--data.ssl_task", **dict(request.ssl_kwargs or {}))
-    elif request.data_dir:
-        split_file = dict(request.ssl_kwargs or {}).get("split_file")
-        ssl = datasets.load_folder(request.data_dir, request.val_split, split_file)
-    return sl, ssl, task
-
-
-def _refused(tables: list[Table | None], notes: list[str]) -> tuple[tuple[str, str], ...]:
+def _refused(corpora: Corpora, notes: list[str]) -> tuple[tuple[str, str], ...]:
     """Path and split of what leads outside the root of its table."""
     found: dict[str, str] = {}
-    for table in tables:
-        if table is not None:
-            found |= {str(table.file(row)): str(table.split[row]) for row in np.flatnonzero(table.outside).tolist()}
+    for table in (corpus.table for corpus in corpora.all):
+        found |= {str(table.file(row)): str(table.split[row]) for row in np.flatnonzero(table.outside).tolist()}
     if found:
         notes.append(f"{len(found):,} files are refused, for their path {OUTSIDE}, such as {next(iter(found))}")
     return tuple(found.items())
@@ -246,18 +244,6 @@ def _need_one_label(table: Table, files: Files) -> None:
     if len(wrong):
         one, other = table.file(int(again[wrong[0]])), table.file(int(earlier[wrong[0]]))
         raise UserError(f"{one}\nand {other}\nare one file, and have different labels. Keep one row of it.")
-
-
-def _inside(table: Table | None) -> Table | None:
-    return table if table is None or not table.outside.any() else table.rows(~table.outside)
-
-
-def _names(request: Request, sl: Table | None, ssl: Table | None) -> dict[int, str]:
-    """What the tables are called, by their ids; one and the same table by its sl_task."""
-    names = {id(ssl): request.ssl_task or "folder", id(sl): request.sl_task or ""}
-    if request.sl_task is not None and request.sl_task == request.ssl_task and ssl is not sl:
-        names[id(ssl)] = f"{request.ssl_task} (ssl_kwargs)"
-    return names
 
 
 def _need_clips(request: Request, share: float, labelled: Indices, unlabelled: Indices, notes: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,25 +72,27 @@ def same_corpus(request: Request) -> bool:
     return request.sl_task == request.ssl_task and same_root
 
 
-def labelled_share_of_batch(request: Request, sl: Table | None, ssl: Table | None, notes: list[str]) -> float:
-    """b_s as it is used, from what is given and what is there."""
+def labelled_share_of_batch(request: Request, sl: Sequence[Table], both: bool, notes: list[str]) -> float:
+    """b_s as it is used, from what is given and what is there: labelled tables, and whether there are unlabelled."""
     asked = request.intrabatch_supervised_p
     if request.fully_supervised and 0 in (request.supervised_data_p, asked):
         raise UserError(
             "--data.fully_supervised=true asks for labelled clips only, and --data.supervised_data_p="
             f"{request.supervised_data_p}, --data.intrabatch_supervised_p={asked} for none. Leave one of them out."
         )
-    if sl is None or request.supervised_data_p == 0 or asked == 0:
+    if not sl or request.supervised_data_p == 0 or asked == 0:
         return 0.0
-    if not sl.of("train").labelled.any():
+    train = [table.of("train") for table in sl]
+    if not any(table.labelled.any() for table in train):
         raise UserError(
-            f"intrabatch_supervised_p > 0, but no training clip of {request.sl_task} under {sl.root} has a label "
-            f"({(sl.split == 'train').sum():,} training clips found).\n"
+            f"intrabatch_supervised_p > 0, but no training clip of {request.sl_task} under "
+            f"{' and '.join(str(table.root) for table in sl)} has a label ({sum(map(len, train)):,} training clips "
+            "found).\n"
             "Name another --data.sl_task, or --data.intrabatch_supervised_p=0 to train without labels."
         )
     if request.fully_supervised or asked == 1:
         return 1.0
-    if ssl is None:
+    if not both:
         if asked is not None:
             notes.append(
                 f"intrabatch_supervised_p={asked} has no effect: there is neither ssl_task nor data_dir, "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from pytorch_lightning import LightningModule, Trainer
@@ -11,8 +12,12 @@ from pytorch_lightning.callbacks import TQDMProgressBar
 class StepsBar(TQDMProgressBar):
     """Runs over ``max_steps`` once, with the time that is left, instead of starting again with each epoch.
 
-    A resumed run starts at its step, which does not count for the rate.
+    A resumed run starts at its step, which does not count for the rate. It is drawn a few times a second and not at
+    every step: the numbers beside it are read back from the device, which holds a GPU up.
     """
+
+    seconds = 0.2  # from one drawing to the next
+    _drawn = 0.0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin at the step that training begins at."""
@@ -28,6 +33,10 @@ class StepsBar(TQDMProgressBar):
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """Move on where there was an optimizer step; of accumulated batches only the last one makes it."""
         bar, step = self.train_progress_bar, trainer.global_step
-        if not bar.disable and step != bar.n and (step % self.refresh_rate == 0 or step == bar.total):
-            bar.n = step
+        now = time.monotonic()
+        if bar.disable or step == bar.n:
+            return
+        bar.n = step
+        if now - self._drawn >= self.seconds or step == bar.total:
+            self._drawn = now
             bar.set_postfix(self.get_metrics(trainer, pl_module))  # which draws the bar

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 from typing import ClassVar
 
+import torch
 from pytorch_lightning.callbacks import Callback
 from pytorch_lightning.cli import LightningArgumentParser
 
@@ -65,12 +66,8 @@ class Pretrain(Command):
     def check(self) -> None:
         """Load the tables now, so that what is wrong with them is said before a folder is made."""
         pools = self.datamodule.pools
-        signal = self.model.signal
-        if pools.share > 0 and pools.task is not None and pools.task.kind not in signal.kinds:
-            raise UserError(
-                f"{type(signal).__name__} makes no sense of {pools.task.name}: it is a {pools.task.kind} task, and the "
-                f"signal is for {', '.join(sorted(signal.kinds))}.\nGive another --model.signal.class_path."
-            )
+        if pools.share > 0:
+            self.model.signal.prepare(torch.from_numpy(pools.labels[pools.labelled]), pools.tasks)
         if self.model.encoder.sample_rate != self.datamodule.sample_rate:
             raise UserError(
                 f"The encoder takes {self.model.encoder.sample_rate} Hz and target_sr is "

@@ -23,6 +23,8 @@ from semisupcon.training.gather import gather, identify
 
 Matrices = tuple[Tensor, Tensor, Tensor]
 
+ANCHORS = 2  # the place of their number in ``Contrastive._sums``
+
 
 class Contrastive(LightningModule):
     """Semi-supervised contrastive learning (Guinot, Quinton, Fazekas 2024, arXiv 2407.13840).
@@ -76,17 +78,19 @@ class Contrastive(LightningModule):
         embedding = self._encode(batch)  # (B, V, 1, T) -> (B*V, D)
         views = self._views(batch, self.projection(embedding))  # (B*V, P)
         found, labelled = self._rows(views, batch.audio.shape[1])
-        logged, clips, anchors = self._losses(found, labelled, batch)
+        sums = self._sums(found, labelled, batch)
         # DDP takes the mean of the ranks' gradients, so the share of this rank's anchors is taken times the ranks.
-        loss = world_size() * found.loss.sum() / anchors.clamp_min(1)
-        self._log("train", {**logged, **self._diagnose(embedding, views)}, clips)
+        loss = world_size() * found.loss.sum() / sums[ANCHORS].clamp_min(1)
+        if self._is_logged():
+            self._log("train", sums, self._diagnose(embedding, views))
+        elif len(batch):  # for the progress bar; numbers are read back from the device in the steps that are logged
+            self.log("train/loss", sums[0] / sums[ANCHORS].clamp_min(1), prog_bar=True, batch_size=len(batch))
         return {"loss": loss, "views": replace(views, embedding=views.embedding.detach())}
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """The same loss on fixed crops of clips that are not trained on."""
         views = self._views(batch, self.projection(self._encode(batch)))
-        logged, clips, _ = self._losses(*self._rows(views, batch.audio.shape[1]), batch)
-        self._log("val", logged, clips)
+        self._log("val", self._sums(*self._rows(views, batch.audio.shape[1]), batch), {})
 
     def matrices(self, views: Views, per_clip: int) -> Matrices:
         """Logits, targets and keep, (A, C) each, of some views; for looking at."""
@@ -140,28 +144,22 @@ class Contrastive(LightningModule):
         return found, anchors.labelled
 
     @staticmethod
-    def _losses(found: Rows, labelled: Tensor, batch: Batch) -> tuple[dict[str, Tensor], int, Tensor]:
-        """Of all ranks: the loss, its parts where there are any, what was in the batch; how many clips, and anchors."""
+    def _sums(found: Rows, labelled: Tensor, batch: Batch) -> Tensor:
+        """Of all ranks, (8,): loss, labelled anchors' loss, anchors, labelled ones, positives, candidates, labelled
+        clips, clips."""
         loss, counted = found.loss.detach(), found.counted
         parts = (loss, loss * labelled, counted, counted & labelled, found.positives, found.candidates)
         clips = (batch.labelled, torch.ones_like(batch.labelled))
-        sums = sum_over_ranks(torch.stack([part.sum().float() for part in (*parts, *clips)])).unbind()
-        total, supervised, anchors, with_labels, positives, candidates, labelled_clips, all_clips = sums
-        values = {
-            "loss": total / anchors.clamp_min(1),
-            "positive_pairs": positives / candidates.clamp_min(1),
-            "labelled_share": labelled_clips / all_clips.clamp_min(1),
-        }
-        if with_labels > 0:
-            values["loss_supervised"] = supervised / with_labels
-        if anchors > with_labels:
-            values["loss_self_supervised"] = (total - supervised) / (anchors - with_labels)
-        return values, int(all_clips), anchors
+        return sum_over_ranks(torch.stack([part.sum().float() for part in (*parts, *clips)]))
+
+    def _is_logged(self) -> bool:
+        """Whether this is one of the steps that Lightning logs, or the last one."""
+        step, every = self.global_step + 1, getattr(self.trainer, "log_every_n_steps", 1)
+        return bool(every) and (step % every == 0 or step == self.trainer.max_steps)
 
     def _diagnose(self, embedding: Tensor, views: Views) -> dict[str, Tensor]:
         """The shape of this rank's embeddings, at the steps that are logged: a decomposition is not free."""
-        every = getattr(self.trainer, "log_every_n_steps", 1)
-        if not every or (self.global_step + 1) % every or len(embedding) < 2:
+        if len(embedding) < 2:
             return {}
         with torch.no_grad():
             return {
@@ -170,10 +168,18 @@ class Contrastive(LightningModule):
                 "effective_rank": diagnostics.effective_rank(embedding),
             }
 
-    def _log(self, stage: str, values: dict[str, Tensor], clips: int) -> None:
-        """Nothing is said of a batch without a clip. What is not the diagnosis is the same on all ranks."""
+    def _log(self, stage: str, sums: Tensor, more: dict[str, Tensor]) -> None:
+        """The loss, its parts where there are any, and what was in the batch; nothing of a batch without a clip.
+
+        What is not in ``more`` is the same on all ranks.
+        """
+        total, supervised, anchors, with_labels, positives, candidates, labelled_clips, clips = sums.tolist()
         if not clips:
             return
-        shown = {f"{stage}/{name}": value for name, value in values.items()}
-        self.log(f"{stage}/loss", shown.pop(f"{stage}/loss"), prog_bar=True, batch_size=clips)
-        self.log_dict(shown, batch_size=clips)
+        self.log(f"{stage}/loss", total / max(1, anchors), prog_bar=True, batch_size=int(clips))
+        values = {"positive_pairs": positives / max(1, candidates), "labelled_share": labelled_clips / clips}
+        if with_labels:
+            values["loss_supervised"] = supervised / with_labels
+        if anchors > with_labels:
+            values["loss_self_supervised"] = (total - supervised) / (anchors - with_labels)
+        self.log_dict({f"{stage}/{name}": value for name, value in {**values, **more}.items()}, batch_size=int(clips))

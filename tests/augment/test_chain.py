@@ -4,6 +4,8 @@ import torch
 from semisupcon.augment import TRANSFORMS, Chain, Gain, PolarityInversion, Transform
 from semisupcon.errors import UserError
 
+PAPER = ["gain", "polarity_inversion", "add_colored_noise", "filtering", "pitch_shift", "delay"]
+
 
 class Append(Transform):
     """Writes its digit behind those that were there, which shows order and choice."""
@@ -38,13 +40,7 @@ def test_names_are_transforms_in_their_order():
 
 
 def test_the_papers_probabilities():
-    assert {name: kind().p for name, kind in TRANSFORMS.items()} == {
-        "gain": 0.4,
-        "polarity_inversion": 0.6,
-        "add_colored_noise": 0.6,
-        "filtering": 0.3,
-        "delay": 0.6,
-    }
+    assert [TRANSFORMS[name]().p for name in PAPER] == [0.4, 0.6, 0.6, 0.3, 0.6, 0.6]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +73,7 @@ def test_severity_reaches_the_ranges():
 
 def test_severity_zero_and_an_empty_list_are_the_identity():
     audio = noise()
-    assert torch.equal(Chain(list(TRANSFORMS), severity=0)(audio, 22050), audio)
+    assert torch.equal(Chain(PAPER, severity=0)(audio, 22050), audio)
     assert torch.equal(Chain([])(audio, 22050), audio)
 
 
@@ -85,16 +81,16 @@ def test_examples_that_do_not_go_through_stay_bit_by_bit_and_so_does_the_callers
     audio = noise(400, 2000)
     before = audio.clone()
     torch.manual_seed(0)
-    out = Chain(list(TRANSFORMS))(audio, 22050)
+    out = Chain(PAPER)(audio, 22050)
     assert torch.equal(audio, before)
     same = (out.view(torch.int32) == audio.view(torch.int32)).flatten(1).all(dim=1)
-    # .2 stay out, and of the others each of the five passes by with 1 - p.
-    expected = 0.2 + 0.8 * 0.6 * 0.4 * 0.4 * 0.7 * 0.4
+    # .2 stay out, and of the others each of the six passes by with 1 - p.
+    expected = 0.2 + 0.8 * 0.6 * 0.4 * 0.4 * 0.7 * 0.4 * 0.4
     assert same.float().mean().item() == pytest.approx(expected, abs=0.06)
 
 
 def test_the_seed_decides_everything():
-    chain, audio, outs = Chain(list(TRANSFORMS)), noise(), []
+    chain, audio, outs = Chain(PAPER), noise(), []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
         outs.append(chain(audio, 22050))
@@ -105,7 +101,7 @@ def test_the_seed_decides_everything():
 def test_two_views_of_one_clip_differ():
     torch.manual_seed(0)
     clips = noise(32)
-    views = Chain(list(TRANSFORMS))(clips.repeat_interleave(2, dim=0), 22050).view(32, 2, -1)
+    views = Chain(PAPER)(clips.repeat_interleave(2, dim=0), 22050).view(32, 2, -1)
     assert (views[:, 0] != views[:, 1]).any(dim=1).sum() > 24
 
 
@@ -116,7 +112,7 @@ def test_nothing_but_numbers_comes_out(severity, rate):
     audio[20:40, 0, 100] = 1
     audio[40:] = torch.sign(torch.sin(torch.arange(4000) / 9))
     torch.manual_seed(0)
-    out = Chain(list(TRANSFORMS), severity)(audio, rate)
+    out = Chain(PAPER, severity)(audio, rate)
     assert out.isfinite().all()
     assert not out[:20].any()
 

@@ -7,6 +7,7 @@ import torch
 
 from semisupcon.augment import BandPass, BandStop, Filtering, HighPass, LowPass
 from semisupcon.augment.base import replace_
+from semisupcon.errors import UserError
 
 SAMPLES = 32768
 
@@ -41,7 +42,17 @@ KINDS = [(low_pass, "lowpass"), (high_pass, "highpass"), (band_pass, "bandpass")
 
 
 @pytest.mark.parametrize(("make", "kind"), KINDS)
-@pytest.mark.parametrize(("rate", "low", "high"), [(22050, 400, 2500), (8000, 300, 3500), (48000, 800, 5000)])
+@pytest.mark.parametrize(
+    ("rate", "low", "high"),
+    [
+        (8000, 300, 3500),
+        (11025, 500, 1000),
+        (16000, 60, 2000),
+        (22050, 400, 2500),
+        (44100, 200, 9000),
+        (48000, 800, 5000),
+    ],
+)
 def test_magnitude_is_that_of_the_butterworth_filter(make, kind, rate, low, high):
     edges = {"lowpass": high, "highpass": low}.get(kind, (low, high))
     hertz, measured = response(make(low, high), rate)
@@ -54,11 +65,53 @@ def test_magnitude_is_that_of_the_butterworth_filter(make, kind, rate, low, high
 
 
 @pytest.mark.parametrize(("make", "kind"), KINDS)
-def test_minus_three_decibels_at_the_cutoff(make, kind):
-    hertz, measured = response(make(400, 2500), 22050)
+@pytest.mark.parametrize("rate", [8000, 16000, 22050, 48000])
+@pytest.mark.parametrize(("low", "high"), [(400, 2500), (1000, 3000)])
+def test_minus_three_decibels_at_the_cutoff(make, kind, rate, low, high):
+    hertz, measured = response(make(low, high), rate)
     crossings = hertz[:-1][np.diff(measured[0] > 20 * np.log10(math.sqrt(0.5))) != 0]
-    edges = {"lowpass": [2500], "highpass": [400]}.get(kind, [400, 2500])
+    edges = {"lowpass": [high], "highpass": [low]}.get(kind, [low, high])
     assert crossings == pytest.approx(edges, rel=0.02)
+
+
+@pytest.mark.parametrize("rate", [22050, 48000])
+@pytest.mark.parametrize(
+    ("make", "low", "high", "loud", "soft"),
+    [
+        (low_pass, 0, 400, 800, 1600),
+        (high_pass, 1600, 0, 800, 400),
+        (band_pass, 25, 400, 800, 1600),
+        (band_pass, 100, 1600, 50, 25),
+    ],
+)
+def test_twenty_four_decibels_an_octave(make, low, high, loud, soft, rate):
+    hertz, measured = response(make(low, high), rate)
+    falls = np.interp(loud, hertz, measured[0]) - np.interp(soft, hertz, measured[0])
+    assert falls == pytest.approx(24, abs=1.1)  # steeper by the bilinear transform, and where an edge is not far
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+@pytest.mark.parametrize(("one", "other"), [(low_pass, high_pass), (band_pass, band_stop)])
+def test_what_one_takes_away_the_other_leaves(one, other, rate):
+    edges = (500, 500) if one is low_pass else (500, 900)
+    powers = [10 ** (response(make(*edges), rate)[1] / 10) for make in (one, other)]
+    np.testing.assert_allclose(powers[0] + powers[1], 1, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "rate", [8000, 8050, 11025, 16000, 22050, 32000, 44100, 48000]
+)  # 8050: the last bin is above 4025
+@pytest.mark.parametrize("samples", [59049, 32000, 4097])
+def test_the_ends_of_the_spectrum(rate, samples):
+    """A constant, and what changes sign with each sample: away from both ends of the clip they go, or stay."""
+    fast = torch.ones(1, 1, samples)
+    fast[..., 1::2] = -1
+    inside = slice(samples // 4, 3 * samples // 4)
+    for make, bottom, top in ((low_pass, 1, 0), (high_pass, 0, 1), (band_pass, 0, 0), (band_stop, 1, 1)):
+        transform = make(900, 1100)
+        for audio, left in ((torch.ones_like(fast), bottom), (fast, top)):
+            out = transform.effect(audio.clone(), rate, 1.0)[..., inside]
+            assert (out - left * audio[..., inside]).abs().max() < 2e-3
 
 
 def test_the_phase_stays():
@@ -139,3 +192,49 @@ def test_filtering_uses_all_four():
     top = decibels[:, hertz > 11000].max(axis=1) > -3
     counts = [(bottom & ~top).sum(), (top & ~bottom).sum(), (top & bottom).sum(), (~top & ~bottom).sum()]
     assert all(30 < count < 70 for count in counts)
+
+
+@pytest.mark.parametrize(("make", "_"), KINDS)
+def test_filtering_filters_as_each_does_alone(make, _):
+    torch.manual_seed(0)
+    audio = torch.randn(6, 1, 5000)
+    alone = make(500, 1500)
+    out = Filtering(filters=[alone, alone, alone]).effect(audio.clone(), 8000, 2.0)
+    torch.testing.assert_close(out, alone.effect(audio.clone(), 8000, 2.0))
+
+
+def test_examples_keep_their_own_edges_under_filtering():
+    hertz, decibels = response(Filtering(filters=[LowPass((500, 500)), HighPass((3000, 3000))]), 22050, count=50)
+    at = [np.abs(hertz - edge).argmin() for edge in (500, 3000)]
+    halves = np.isclose(decibels[:, at], 20 * np.log10(math.sqrt(0.5)), atol=0.1)
+    assert (halves.sum(axis=1) == 1).all()
+    assert 15 < halves[:, 0].sum() < 35
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: LowPass((0.0, 100.0)),
+        lambda: HighPass((300.0, 200.0)),
+        lambda: BandPass((0.5, 100.0)),
+        lambda: BandStop(bandwidth=(0.0, 1.0)),
+    ],
+)
+def test_bounds_that_make_no_sense(make):
+    with pytest.raises(UserError, match=r"(LowPass|HighPass|BandPass|BandStop): .* not \("):
+        make()
+
+
+@pytest.mark.parametrize("make", [LowPass, HighPass, BandPass, BandStop, Filtering])
+@pytest.mark.parametrize("rate", [8000, 22050, 48000])
+@pytest.mark.parametrize("strength", [0.01, 1.0, 2.5])
+def test_nothing_but_numbers(make, rate, strength):
+    torch.manual_seed(0)
+    square = torch.sign(torch.sin(torch.arange(3000) / 7))
+    audio = torch.stack([torch.zeros(3000), torch.eye(3000)[1500], square]).repeat(8, 1)[:, None]
+    for samples in (3000, 17, 1):
+        out = make().effect(audio[..., -samples:].clone(), rate, strength)
+        assert out.shape == (24, 1, samples)
+        assert out.isfinite().all()
+        assert not out[::3].any()
+        assert out.abs().max() < 4

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from semisupcon.augment import TRANSFORMS, BandPass, BandStop, Delay, Gain, HighPass, LowPass, OneOf, Transform
+from semisupcon.augment import TRANSFORMS, Delay, Gain, OneOf, Transform
 from semisupcon.augment.spectrum import fast_length
 from semisupcon.errors import UserError
 
 RATE = 8000
-ALL = [*TRANSFORMS.values(), BandPass, BandStop, HighPass, LowPass]
+ALL = [*TRANSFORMS.values()]
 
 
 def noise(count, samples=4400):  # at 8 kHz longer than any delay
@@ -52,7 +52,7 @@ def test_the_seed_decides_everything(kind):
 
 
 @pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize("rate", [8000, 48000])
+@pytest.mark.parametrize("rate", [8000, 11025, 16000, 22050, 44100, 48000])
 @pytest.mark.parametrize("strength", [0.1, 1.0, 2.5])
 def test_nothing_but_numbers_comes_out(kind, rate, strength):
     silence, impulse = torch.zeros(1, 1, 5000), torch.zeros(1, 1, 5000)
@@ -84,9 +84,10 @@ def test_what_an_example_becomes_does_not_depend_on_the_others_sound(kind):
 def test_examples_get_parameters_of_their_own():
     audio = noise(1).expand(32, 1, -1)
     for kind in ALL:
-        if kind is not TRANSFORMS["polarity_inversion"]:
+        if kind not in (TRANSFORMS["polarity_inversion"], TRANSFORMS["reverse"]):  # which have none
             torch.manual_seed(7)
-            assert len(torch.unique(kind(p=1.0)(audio, RATE), dim=0)) > 20
+            # At this rate LAME makes no difference between most of its numbers.
+            assert len(torch.unique(kind(p=1.0)(audio, RATE), dim=0)) > (3 if kind is TRANSFORMS["mp3"] else 10)
 
 
 @pytest.mark.parametrize("audio", [torch.zeros(2, 8), torch.zeros(2, 2, 8), torch.zeros(2, 1, 8, dtype=torch.int16)])
@@ -128,3 +129,24 @@ def test_fast_length_is_the_least_of_its_kind():
     kind = sorted(m << k for m in (1, 3, 5, 9, 15) for k in range(17))
     for samples in (*range(1, 200), 59049, 61254, 61440, 61441):
         assert fast_length(samples) == next(n for n in kind if n >= samples)
+
+
+def test_rows_are_taken_as_many_at_a_time_as_memory_allows():
+    """And of all or of some it is the same."""
+    sizes = []
+
+    class Count(Transform):
+        working = 8.0
+
+        def effect(self, audio, sample_rate, strength):
+            sizes.append(len(audio))
+            return audio + 1
+
+    assert torch.equal(Count(p=1.0)(torch.zeros(12, 1, 4), RATE), torch.ones(12, 1, 4))
+    assert sizes == [4, 4, 4]
+    sizes.clear()
+    some = Count(p=0.5)
+    torch.manual_seed(0)
+    out = some(torch.zeros(12, 1, 4), RATE)[:, 0, 0]
+    assert sum(sizes) == out.sum() < 12
+    assert max(sizes) <= 4

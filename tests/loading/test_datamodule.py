@@ -1,6 +1,7 @@
 """The data of a run as Lightning sees it: augmented in training only, seeded by batch, resumable, said in words."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,12 @@ from pytorch_lightning import LightningModule
 from quiet import quiet_trainer
 
 from semisupcon import audio
+from semisupcon.augment import Gain, Mp3
 from semisupcon.batch import Batch, to_float
 from semisupcon.errors import UserError
+from semisupcon.loading.augmented import step_seed
 from semisupcon.loading.datamodule import MixedDataModule
+from semisupcon.table import Task
 
 
 def _data(tones, register=None, **options):
@@ -178,3 +182,65 @@ def test_int16_travels_and_becomes_float_once(tones):
     moved = data.on_after_batch_transfer(batch, 0)  # no trainer: no augmentation
     assert torch.equal(moved.audio, to_float(batch.audio))
     assert torch.equal(data.on_after_batch_transfer(moved, 0).audio, moved.audio)
+
+
+def test_a_codec_at_the_head_of_the_chain_works_in_the_loading_processes_and_in_training_only(tones):
+    data = _data(tones, aug_list=[Mp3(p=1.0), "polarity_inversion"], num_workers=2)
+    plain = _data(tones, aug_list=[])
+    for coded, whole in zip(_loaded(data.train_dataloader(), 3), _loaded(plain.train_dataloader(), 3), strict=True):
+        assert coded.audio.dtype == torch.int16
+        assert coded.file.tolist() == whole.file.tolist()
+        share = (coded.audio != whole.audio).flatten(2).any(dim=2).float().mean()
+        assert 0.4 < share < 1  # an example goes through with probability 0.8
+    for shown, whole in zip(_loaded(data.val_dataloader(), 2), _loaded(plain.val_dataloader(), 2), strict=True):
+        assert torch.equal(shown.audio, whole.audio)
+
+
+def test_what_a_worker_draws_is_decided_by_seed_step_and_rank(tones):
+    def shown(**options):
+        return _fit(_data(tones, aug_list=["mp3", "gain"], **options), 6)
+
+    one, other, reseeded = shown(), shown(num_workers=2), shown(seed=1)
+    for first, second in zip(one.trained, other.trained, strict=True):
+        assert torch.equal(first.audio, second.audio)
+    assert one.noise == other.noise  # a worker's draws in the main process leave what dropout draws alone
+    assert not torch.equal(one.trained[0].audio, reseeded.trained[0].audio)
+    assert len({step_seed(0, 5, 0), step_seed(1, 5, 0), step_seed(0, 6, 0), step_seed(0, 5, 1)}) == 4
+    assert step_seed(0, 5, 0, "head") != step_seed(0, 5, 0)
+
+
+def test_the_same_examples_go_through_on_both_sides(tones):
+    """Who is passed over by the chain comes out as it was, though one part is in a worker and one on the device."""
+    data = _data(tones, aug_list=[Mp3(p=1.0), Gain((-6.0, -6.0), p=1.0)])
+    plain = _fit(_data(tones, aug_list=[]), 5)
+    kinds = set()
+    for batch, whole in zip(_fit(data, 5).trained, plain.trained, strict=True):
+        for view, source in zip(batch.audio.flatten(0, 2), whole.audio.flatten(0, 2), strict=True):
+            same = torch.equal(view, source)
+            softer = (view.norm() / source.norm()).item() == pytest.approx(0.5, abs=0.1)
+            halved = torch.equal(view, source * 10 ** (-6 / 20))
+            kinds.add((same, softer, halved))
+    assert kinds == {(True, False, False), (False, True, False)}
+
+
+@pytest.mark.parametrize(
+    ("about", "share", "aug_list", "said"),
+    [
+        ("pitch", 0.5, ["pitch_shift"], "PitchShift changes the pitch"),
+        ("pitch", 0.0, ["pitch_shift"], ""),
+        ("", 0.5, ["pitch_shift"], ""),
+        ("", 0.0, ["gain", "mp3"], "Mp3 has no GPU version"),
+    ],
+)
+def test_an_augmentation_that_changes_what_the_labels_are_of_is_warned_of(tones, caplog, about, share, aug_list, said):
+    data = _data(tones, aug_list=aug_list)
+    task = Task("mine", "multiclass", ("a", "b"), about=about)
+    data._pools = replace(data.pools, tasks=(task,), share=share)
+    caplog.clear()
+    data.setup("fit")
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert [line[: len(said)] for line in warned] == ([said] if said else [])
+
+
+def _loaded(loader, count):
+    return [batch for batch, _ in zip(loader, range(count), strict=False)]

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_an_unlabelled_task_alone_is_self_supervised(toy):
     pools = make_pools(Request(ssl_task="toy"))
     assert _sizes(pools) == (0, 40, 8, 0.0)
     assert not pools.val_labelled.any()
-    assert pools.task is None
+    assert not pools.tasks
     assert pools.labels.shape == (len(pools.paths), 0)
 
 
@@ -146,6 +147,40 @@ def test_the_share_of_labels_is_applied_once_to_training_and_never_to_validation
     again = make_pools(Request(sl_task="toy", supervised_data_p=0.1, split_seed=1))
     assert set(again.labelled) != set(pools.labelled)
     assert set(pools.labelled) < set(make_pools(Request(sl_task="toy", supervised_data_p=0.3)).labelled)
+
+
+def test_two_tasks_at_once_have_their_columns_side_by_side(toy, other):
+    pools = make_pools(Request(sl_task="toy+other"))
+    assert [task.name for task in pools.tasks] == ["toy", "other"]
+    assert pools.labels.shape == (86, 5)
+    known = ~np.isnan(pools.labels)
+    assert known[:, :2].all(axis=1).sum() == 50
+    assert known[:, 2:].all(axis=1).sum() == 30
+    assert not (known[:, 0] & known[:, 2]).any()  # no file is in both
+    assert _sizes(pools) == (36 + 20, 0, 13, 1.0)
+    assert not _names(pools, _used(pools)) & _names(pools, pools.test)
+
+
+def test_two_tasks_of_the_same_files_share_their_rows_and_each_gives_its_share_of_labels(register, toy):
+    table = replace(toy, labels=np.eye(3, dtype=np.float32)[np.arange(56) % 3], split=toy.split.copy())
+    table.split[5] = "test"  # of one task is of both
+    register(table, OTHER)
+    pools = make_pools(Request(sl_task="toy+other", ssl_task="same", supervised_data_p=0.25))
+    assert len(pools.paths) == 56
+    held = {f"toy/{row:02d}.wav" for row in (5, *range(40, 56))}
+    assert not _names(pools, _used(pools)) & held - _names(pools, pools.val)
+    known = ~np.isnan(pools.labels)
+    train = np.concatenate([pools.labelled, pools.unlabelled])
+    assert known[train, 0].sum() in (8, 9)  # a quarter of 36, one of which may be the test file
+    assert known[train, 2].sum() == 10  # a quarter of 39
+    assert known[pools.unlabelled].sum() == 0
+
+
+def test_options_of_several_tasks_say_whose_they_are(toy, other):
+    with pytest.raises(UserError, match=r"--data.sl_kwargs.root: of several tasks.*--data.sl_kwargs.toy.root"):
+        make_pools(Request(sl_task="toy+other", sl_kwargs={"root": "x"}))
+    with pytest.raises(UserError, match=r"names toy twice"):
+        make_pools(Request(sl_task="toy+toy"))
 
 
 # What makes no sense

@@ -47,3 +47,13 @@ def test_accumulated_batches_are_one_step(tmp_path):
     seen = shown(tmp_path, max_steps=4, accumulate_grad_batches=2)
     assert [each[0] for each in seen] == [0, 1, 1, 2, 2, 3, 3, 4]
     assert not torch.is_inference_mode_enabled()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_device_is_not_asked_for_numbers_at_every_step(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(StepsBar, "get_metrics", lambda self, trainer, module: asked.append(trainer.global_step) or {})
+    monkeypatch.setattr(StepsBar, "seconds", 1000.0)
+    shown(tmp_path, max_steps=6)
+    assert not {2, 3, 5} & set(asked)
+    assert {1, 6} <= set(asked)

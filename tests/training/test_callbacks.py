@@ -18,7 +18,7 @@ NAN = float("nan")
 @pytest.fixture
 def module(tiny_encoder):
     module = Contrastive(tiny_encoder(), lambda dim: MLP(dim, 8, 8), Cosine(0.1))
-    module._trainer = SimpleNamespace(log_every_n_steps=0, global_step=0)
+    module._trainer = SimpleNamespace(log_every_n_steps=0, global_step=0, max_steps=-1)
     module.log = module.log_dict = lambda *_, **__: None
     return module
 

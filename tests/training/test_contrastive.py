@@ -32,7 +32,7 @@ def contrastive(**options):
     torch.manual_seed(0)
     options = {"similarity": Cosine(0.1), **options}
     module = Contrastive(network(), lambda dim: MLP(dim, 16, 8), **options)
-    module._trainer = SimpleNamespace(log_every_n_steps=1, global_step=0)
+    module._trainer = SimpleNamespace(log_every_n_steps=1, global_step=0, max_steps=-1)
     module.logged = {}
     module.log = lambda name, value, **_: module.logged.update({name: float(value)})
     module.log_dict = lambda values, **_: module.logged.update({name: float(v) for name, v in values.items()})
@@ -168,7 +168,7 @@ def test_the_shape_of_the_embedding_is_looked_at_in_the_steps_that_are_logged():
     module = contrastive()
     seen = []
     for step in range(6):
-        module._trainer = SimpleNamespace(log_every_n_steps=3, global_step=step)
+        module._trainer = SimpleNamespace(log_every_n_steps=3, global_step=step, max_steps=-1)
         module.logged.clear()
         module.training_step(make_batch(MIXED), 0)
         seen.append("train/effective_rank" in module.logged)

@@ -56,7 +56,7 @@ def contrastive(encoder, chunk=512):
     torch.manual_seed(1)
     network = Plain() if encoder == "plain" else SampleCNN(channels=[8, 8, 8, 8], out=16, stem=8)
     module = Contrastive(network, lambda dim: MLP(dim, 16, 8), Cosine(0.1), chunk=chunk).eval()
-    module._trainer = SimpleNamespace(log_every_n_steps=1, global_step=0)
+    module._trainer = SimpleNamespace(log_every_n_steps=1, global_step=0, max_steps=-1)
     module.logged = {}
     module.log = lambda name, value, **_: module.logged.update({name: float(value)})
     module.log_dict = lambda values, **_: module.logged.update({name: float(v) for name, v in values.items()})

@@ -40,7 +40,7 @@ def synth_pitch(root: str | None = None) -> tuple[Table, Task]:
 
     Args and Raises: as ``synth_instrument``.
     """
-    return _task("synth_pitch", "multiclass", NAMES, root, lambda row: row["pitch"])
+    return _task("synth_pitch", "multiclass", NAMES, root, lambda row: row["pitch"], about="pitch")
 
 
 def synth_tags(root: str | None = None) -> tuple[Table, Task]:
@@ -71,7 +71,12 @@ def synth_mood(root: str | None = None) -> tuple[Table, Task]:
 
 
 def _task(
-    name: str, kind: Kind, classes: tuple[str, ...], root: str | None, labels_of: Callable[[Row], str | Sequence[str]]
+    name: str,
+    kind: Kind,
+    classes: tuple[str, ...],
+    root: str | None,
+    labels_of: Callable[[Row], str | Sequence[str]],
+    about: str = "",
 ) -> tuple[Table, Task]:
     """The table of a task with 0/1 labels; a row whose label is empty text is unknown in all columns."""
     rows, folder = _rows(name, root)
@@ -83,7 +88,7 @@ def _task(
             line[:] = np.nan
         for each in [label] if isinstance(label, str) and label else label:
             line[column[each]] = 1.0
-    return _table(folder, rows, labels), Task(name, kind, classes, group="player")
+    return _table(folder, rows, labels), Task(name, kind, classes, group="player", about=about)
 
 
 def _table(folder: Path, rows: list[Row], labels: np.typing.ArrayLike) -> Table:
