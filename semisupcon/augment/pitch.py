@@ -40,7 +40,7 @@ class PitchShift(Transform):
         if not -LIMIT <= semitones[0] <= semitones[1] <= LIMIT:
             raise UserError(f"PitchShift: semitones are within -{LIMIT:.0f} and {LIMIT:.0f}, in order, not {semitones}")
         self.semitones = semitones
-        self.working = 2.9 + FINER * 2 ** (semitones[1] / 12)
+        self.working = 3.2 + FINER * 2 ** (semitones[1] / 12)
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""

@@ -121,7 +121,6 @@ class Reverb(Transform):
         hertz = frequencies(size, sample_rate, device)  # (F,)
         step = rate * hop * (1 + (hertz / log_uniform(count, self.damping, device)).square_())  # (n, F)
         gain = (torch.arange(pieces, device=device)[:, None] * -step[:, None]).exp_()  # (n, M, F)
-        gain[..., 0] = 0  # no offset
         noise = white(count, 2 * gain[0].numel(), device).view(*gain.shape, 2)
         noise = torch.fft.irfft(torch.view_as_complex(noise).mul_(gain), n=size)  # (n, M, size)
         noise *= torch.sin((torch.arange(size, device=device) + 0.5) * (math.pi / size))

@@ -29,7 +29,7 @@ class TimeStretch(Transform):
     """
 
     alters: ClassVar[tuple[str, ...]] = ("tempo",)
-    working = 3.7
+    working = 4.0
 
     def __init__(self, rate: tuple[float, float] = (0.7, 1.3), p: float = 0.5) -> None:
         super().__init__(p)

@@ -7,9 +7,9 @@ frame to the next is then how far it turns from B to X, and nothing needs to be 
 
     Y_i = X_i R_i,    R_i = R_(i-1) U_i,    U_i = X_(i-1) B_i* / |X_(i-1) B_i|.
 
-R rotates the source. Each bin takes over the rotation of the loudest of itself and its two neighbours, so that, from
-frame to frame, the bins around a peak come to turn with the peak: tones do not flutter. And where most of the spectrum
-sets in at once, R of what does begins again at 1, so that an attack is as sharp as it was, and in its place.
+R rotates the source. The bins around a peak take over its rotation, so that they turn together: tones do not flutter.
+And where most of the spectrum sets in at once, the R of what does begins again at 1, so that an attack is as sharp as
+it was, and in its place.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def rotate(early: Tensor, here: Tensor, before: Tensor, rotation: Tensor) -> Ten
     # |U| is 1, but 0 where a sound sets in or where there is none: there R is 1.
     start = torch.addcmul(scale.new_ones(()), scale.square(), size, value=-1).to(turn.dtype)
     turn.mul_(scale)
-    for new, step, loudest in zip(start, turn, loudest_neighbour(loudness), strict=True):
-        rotation = torch.gather(torch.addcmul(new, rotation, step), 1, loudest, out=step)
+    for new, step, leader in zip(start, turn, peak(loudness), strict=True):
+        rotation = torch.gather(torch.addcmul(new, rotation, step), 1, leader, out=step)
     return turn
 
 
@@ -133,15 +133,17 @@ def lasting(early: Tensor, here: Tensor) -> Tensor:
     return limit.add_(torch.where(most, 0.0, math.inf)).ge_(here)
 
 
-def loudest_neighbour(power: Tensor) -> Tensor:
-    """(..., F) -> (..., F) the number of the loudest bin among each bin and those beside it."""
+def peak(power: Tensor) -> Tensor:
+    """(..., F) -> (..., F) the number of the bin at which one arrives by four steps to the loudest neighbour."""
     bins = power.shape[-1]
     low = (1 << bins.bit_length()) - 1
     # As integers, positive floats are in the same order; the last bits of each make room for its number.
     number = torch.arange(bins, dtype=torch.int32, device=power.device)
     ranked = F.pad(power.view(torch.int32).bitwise_and_(~low).bitwise_or_(number), (1, 1))
     ranked = torch.maximum(torch.maximum(ranked[..., :-2], ranked[..., 1:-1]), ranked[..., 2:])
-    return ranked.bitwise_and_(low).long()
+    step = ranked.bitwise_and_(low).long()
+    two = step.gather(-1, step)
+    return two.gather(-1, two)
 
 
 def overlap_add_(result: Tensor, spectrum: Tensor, fade: Tensor) -> None:

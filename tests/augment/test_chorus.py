@@ -5,7 +5,7 @@ import pytest
 import scipy.signal
 import torch
 
-from semisupcon.augment.chorus import Chorus
+from semisupcon.augment.chorus import Chorus, read
 from semisupcon.errors import UserError
 
 RATE = 22050
@@ -129,9 +129,8 @@ def test_strength_scales_the_mix_up_to_one(strength, low, high):
 
 @pytest.mark.parametrize(("strength", "depth"), [(0.5, 0.0005), (1.0, 0.001), (2.5, 0.0025), (20.0, 0.01)])
 def test_strength_scales_the_depth_up_to_the_centre(strength, depth):
-    transform = fixed()
-    mix = min(1.0, 0.5 * strength)
-    assert swings(voice_delay(transform, 1, strength=strength, mix=mix))[0, 1] == pytest.approx(depth, rel=0.01)
+    delay = voice_delay(fixed(), 1, strength=strength, mix=min(1.0, 0.5 * strength))
+    assert swings(delay)[0, 1] == pytest.approx(depth, rel=0.01)
 
 
 @pytest.mark.parametrize("share", [0.01, 0.05, 0.1])
@@ -174,13 +173,16 @@ def test_anything_comes_out_as_numbers_and_silence_as_silence(rate, strength):
             assert not out[0].any()
 
 
-def test_delays_of_nothing_and_of_exactly_the_longest_are_read_right():
-    audio = torch.randn(2, 1, 500, generator=torch.Generator().manual_seed(1))
-    torch.testing.assert_close(apply(fixed(1.0, 1e-9, 1e-9), audio), 1.5 * audio, atol=1e-3, rtol=0)
-    shifted = torch.nn.functional.pad(audio, (100, 0))[..., :500]
-    torch.testing.assert_close(
-        apply(fixed(1.0, 1e-9, 100 / 8000), audio, 8000), audio + 0.5 * shifted, atol=1e-3, rtol=0
-    )
+@pytest.mark.parametrize("late", [0.0, 1.0, 99.25, 100.0])
+@pytest.mark.parametrize("length", [500, 512])
+def test_delays_from_none_to_the_longest_are_read(late, length):
+    line = torch.arange(1.0, 501).repeat(2, 1)
+    line[1] *= -1
+    out = read(line, torch.full((2, length), late), 100)[:, :500]
+    torch.testing.assert_close(out[:, 102:-1], (line - late * line[:, :1])[:, 102:-1], atol=1e-3, rtol=0)
+    assert not out[:, : max(0, int(late) - 1)].any()  # the cubic reaches one sample further
+    if late == int(late):
+        assert torch.equal(out, torch.nn.functional.pad(line, (int(late), 0))[:, :500])
 
 
 @pytest.mark.parametrize(

@@ -113,12 +113,12 @@ def test_a_sound_begins_when_it_did():
         assert abs(begins - SAMPLES // 2) < 0.0125 * RATE
 
 
-@pytest.mark.parametrize(("low", "octaves"), [(100, 1), (200, 2), (900, 1)])
+@pytest.mark.parametrize(("low", "octaves"), [(100, 3), (300, 3), (1000, 2)])
 def test_gliding_tones_do_not_break_up(low, octaves):
     glide = low * 2 ** (octaves * torch.arange(SAMPLES, dtype=torch.float64) / SAMPLES)
     for sound in shifted(torch.sin(2 * torch.pi * torch.cumsum(glide, 0) / RATE).float(), STEPS):
         level = 20 * envelope(sound).log10()
-        assert level.min() > -1
+        assert level.min() > -1.5
         assert level.max() < 1
 
 

@@ -60,6 +60,7 @@ def test_one_stripe_of_any_width_up_to_the_share_and_anywhere(kind):
     assert counts.min() > 2000 / 7 * 0.8
     starts = torch.bincount(stripes[width == 6].int().argmax(dim=1), minlength=55)
     assert len(starts) == 55  # 0 to 60 - 6
+    assert starts[[0, -1]].all()
     expected = len(stripes[width == 6]) * 10 / 55
     assert starts[:10].sum().item() == pytest.approx(expected, rel=0.4)
     assert starts[-10:].sum().item() == pytest.approx(expected, rel=0.4)

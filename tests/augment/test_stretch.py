@@ -116,7 +116,7 @@ def rates(transform, strength, count=60):
     audio = torch.zeros(count, 1, 3 * RATE)
     audio[..., [2205, 11025]] = 1
     sound = transform.effect(audio, RATE, strength).squeeze(1).abs()
-    loud = sound > 0.2 * sound.amax(1, keepdim=True)
+    loud = sound > 0.05 * sound.amax(1, keepdim=True)
     last = loud.shape[1] - 1 - loud.flip(1).long().argmax(1)
     return 8820 / (last - loud.long().argmax(1))
 
