@@ -35,10 +35,14 @@ def call(threads: int, *arguments: str) -> None:
 
 
 def climb(system: str, seed: int, options: argparse.Namespace, threads: int) -> float:
-    """Pretrain one encoder (or none) and probe it: the main metric on the test split."""
+    """Pretrain one encoder and probe it: the main metric on the test split.
+
+    The untrained one is that of the self-supervised run, which must be there, with fresh weights.
+    """
     kept, named = f"--ckpt_path={options.out}", f"{system}-{seed}"
     if system == "untrained":
-        encoder: tuple[str, ...] = ("--config", "config/finetuning/demo_untrained.yaml")
+        source = options.out / f"self-supervised-{seed}" / "last.ckpt"
+        encoder: tuple[str, ...] = (f"--model.checkpoint={source}", "--model.untrained=true")
     else:
         labels = (f"--data.supervised_data_p={options.share}",) if system == "semi-supervised" else ()
         task = f"--data.{'sl' if labels else 'ssl'}_task={options.task}"
@@ -64,9 +68,11 @@ def main() -> None:
     options = parser.parse_args()
     start = time.monotonic()
     threads = max(1, (os.cpu_count() or 1) // options.jobs)
-    wanted = [(system, seed) for seed in range(options.seeds) for system in ("untrained", *SYSTEMS)]
+    values: dict[tuple[str, int], float] = {}
     with ThreadPoolExecutor(options.jobs) as pool:
-        values = dict(zip(wanted, pool.map(lambda one: climb(*one, options, threads), wanted), strict=True))
+        for systems in (list(SYSTEMS), ["untrained"]):
+            wanted = [(system, seed) for seed in range(options.seeds) for system in systems]
+            values |= zip(wanted, pool.map(lambda one: climb(*one, options, threads), wanted), strict=True)
     print(f"| encoder | {' | '.join(f'seed {seed}' for seed in range(options.seeds))} | mean | spread |")
     print("| --- |" + " --- |" * (options.seeds + 2))
     for system in ("untrained", *SYSTEMS):

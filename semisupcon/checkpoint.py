@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from semisupcon import __version__
-from semisupcon.encoders.base import Encoder, build
+from semisupcon.encoders.base import Encoder, Origin, build
+from semisupcon.encoders.concat import Concat
 from semisupcon.errors import UserError
 
 Content = dict[str, Any]
@@ -62,21 +64,60 @@ def load(path: str | Path) -> Content:
 
 
 def pretrained(path: str | Path, content: Content | None = None) -> Encoder:
-    """The encoder that a checkpoint holds, with its weights, in eval mode.
+    """The encoder that a checkpoint holds, with its weights, in eval mode; its ``origin`` says where from.
 
-    Only subclasses of ``Encoder`` are ever built, and every weight must fit: none missing, none left over.
+    Only subclasses of ``Encoder`` are ever built, and every weight must fit: none missing, none left over. In a config
+    it stands where an encoder does: ``class_path: semisupcon.checkpoint.pretrained``, ``init_args: {path: FILE}``.
+
+    Args:
+        path: the checkpoint.
+        content: what ``load`` gave, in Python.
 
     Raises:
         UserError: the file is no checkpoint of this project, or does not fit the encoder it names.
     """
     content = content or load(path)
-    spec = _spec(content, path)
+    encoder = untrained(path, content)
+    load_weights(encoder, content["state_dict"], str(path))
+    encoder.origin = Origin(str(path), view_samples(path, content))
+    return encoder.eval()
+
+
+def untrained(path: str | Path, content: Content | None = None) -> Encoder:
+    """The encoder that a checkpoint holds with fresh weights, drawn from torch's generator.
+
+    Raises:
+        UserError: the file is no checkpoint of this project, or its encoder cannot be built.
+    """
+    spec = _spec(content or load(path), path)
     try:
-        encoder = build(spec)
+        return build(spec)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-    load_weights(encoder, content["state_dict"], str(path))
-    return encoder.eval()
+
+
+def restored(paths: Sequence[str], given: Encoder | None = None, fresh: bool = False) -> tuple[Encoder, int | None]:
+    """The encoder of a checkpoint, or those of several as a ``Concat``, and the length of the longest views, if known.
+
+    Args:
+        paths: the checkpoints.
+        given: an encoder by the user, which must be the same.
+        fresh: whether to leave the weights out.
+
+    Raises:
+        UserError: as ``pretrained`` and ``check_same``.
+    """
+    contents = [load(path) for path in paths]
+    if given is not None:
+        members: list[Any] = [given] * len(paths)
+        if isinstance(given, Concat) and len(given.parts) == len(paths) > 1:
+            members = list(given.encoders)
+        for path, content, member in zip(paths, contents, members, strict=True):
+            check_same(path, member, content)
+    make = untrained if fresh else pretrained
+    encoders = [make(path, content) for path, content in zip(paths, contents, strict=True)]
+    lengths = [view_samples(path, content) or 0 for path, content in zip(paths, contents, strict=True)]
+    return encoders[0] if len(encoders) == 1 else Concat(encoders), max(lengths) or None
 
 
 def _spec(content: Content, path: str | Path) -> dict[str, Any]:

@@ -19,9 +19,6 @@ ROOT = Path(__file__).parents[1]
 
 PRETRAIN = ("--config", "config/pretraining/pretrain_smsl.yaml", "--config", "config/pretraining/demo.yaml")
 PROBE = ("--config", "config/finetuning/probe.yaml")
-
-# The same small encoder and the same length of segment as config/pretraining/demo.yaml, without its training.
-UNTRAINED = ("--config", "config/finetuning/demo_untrained.yaml")
 MFCC = ("--model.encoder.class_path=semisupcon.encoders.MFCC", "--data.target_len=0.9")
 
 
@@ -40,9 +37,9 @@ def main() -> None:
     folder = run_folder(ROOT / "runs", None, "demo").relative_to(ROOT)
     kept = f"--ckpt_path={folder}"
     call("pretrain.py", [*PRETRAIN, kept, "--run_name=pretrain"])
-    call("finetune.py", [*PROBE, *UNTRAINED, kept, "--run_name=untrained"])
-    call("finetune.py", [*PROBE, *MFCC, kept, "--run_name=mfcc"])
     pretrained = f"--model.checkpoint={folder / 'pretrain' / 'last.ckpt'}"
+    call("finetune.py", [*PROBE, pretrained, "--model.untrained=true", kept, "--run_name=untrained"])
+    call("finetune.py", [*PROBE, *MFCC, kept, "--run_name=mfcc"])
     call("finetune.py", [*PROBE, pretrained, kept, "--run_name=pretrained"])
 
     runs = [ROOT / folder / name for name in ("untrained", "mfcc", "pretrained")]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +30,26 @@ METRICS: dict[Kind, tuple[str, ...]] = {
 TEXT = np.dtypes.StringDType()
 
 
+# One note: when it starts and ends, in seconds; its instrument as a MIDI program counted from 1; its MIDI number.
+NOTE = np.dtype([("start", np.float64), ("end", np.float64), ("program", np.uint8), ("note", np.uint8)])
+
+
+@dataclass(frozen=True)
+class Notes:
+    """The notes of a corpus's recordings, for transcription.
+
+    Args:
+        read: gives the notes of a recording, (M,) of type ``NOTE``, by its path as in ``Table.path``; loading
+            processes call it too, so it can be pickled.
+        programs: the I instruments as MIDI programs counted from 1, ascending.
+        instruments: their names.
+    """
+
+    read: Callable[[str], npt.NDArray[np.void]]
+    programs: tuple[int, ...]
+    instruments: tuple[str, ...]
+
+
 @dataclass(frozen=True)
 class Task:
     """What the labels of a table mean.
@@ -44,6 +64,7 @@ class Task:
         metric: the figure that is reported first, one of ``METRICS`` for the kind; empty = the first of them.
         about: pitch, key or tempo where the labels are of that, so that what changes it can be warned of; a ``key``
             task is about the key.
+        notes: the notes of the recordings, where the corpus knows them.
     """
 
     name: str
@@ -52,6 +73,7 @@ class Task:
     group: str = ""
     metric: str = ""
     about: str = ""
+    notes: Notes | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in METRICS:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from semisupcon import checkpoint
-from semisupcon.checkpoint import check_same, describe, load, pretrained, view_samples
+from semisupcon.checkpoint import check_same, describe, load, pretrained, restored, untrained, view_samples
+from semisupcon.encoders import MFCC, Concat
 from semisupcon.errors import UserError
 
 
@@ -189,3 +190,64 @@ def test_an_encoder_given_beside_a_checkpoint_must_be_the_same(saved, tiny_encod
 
 def test_a_checkpoint_holds_plain_values_only(saved):
     assert torch.load(saved(), weights_only=True)[checkpoint.KEY]["samples"] == 486
+
+
+def test_an_encoder_knows_the_checkpoint_that_its_weights_came_from(saved):
+    path = saved()
+    assert pretrained(path).origin == (str(path), 486)
+    assert untrained(path).origin is None
+
+
+def test_untrained_is_the_architecture_with_weights_by_the_seed(saved):
+    path = saved()
+    torch.manual_seed(5)
+    one, other = untrained(path), untrained(path)
+    torch.manual_seed(5)
+    again = untrained(path)
+    assert one.spec == pretrained(path).spec
+    weights = [encoder.layers[0][0].weight for encoder in (one, other, again, pretrained(path))]
+    assert torch.equal(weights[0], weights[2])
+    assert not torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[3])
+
+
+def test_several_checkpoints_are_their_encoders_side_by_side(saved, tiny_encoder):
+    left, right = tiny_encoder(1), tiny_encoder(2, out=5)
+    paths = [str(saved("left.ckpt", left)), str(saved("right.ckpt", right, **{checkpoint.KEY: describe(right, 500)}))]
+    both, samples = restored(paths)
+    assert isinstance(both, Concat)
+    assert (both.parts, samples) == ([8, 5], 500)
+    assert [origin.checkpoint for origin in both.origins()] == paths
+    sound = torch.randn(3, 1, 500)
+    assert torch.equal(both(sound), torch.cat([left.eval()(sound), right.eval()(sound)], dim=1))
+    fresh, samples = restored(paths, fresh=True)
+    assert (fresh.spec, fresh.origins(), samples) == (both.spec, [], 500)
+    one, samples = restored(paths[:1])
+    assert (one.spec, samples) == (left.spec, 486)
+
+
+def test_a_concatenation_in_a_checkpoint_needs_no_other_file(saved, tiny_encoder):
+    paths = [saved("left.ckpt", tiny_encoder(1)), saved("right.ckpt", tiny_encoder(2, out=5))]
+    both, _ = restored([str(path) for path in paths])
+    kept = saved("both.ckpt", both)
+    for path in paths:
+        path.unlink()
+    sound = torch.randn(2, 1, 300)
+    assert torch.equal(pretrained(kept)(sound), both.eval()(sound))
+    assert [origin.checkpoint for origin in pretrained(kept).origins()] == [str(kept)]
+
+
+def test_an_encoder_given_beside_several_checkpoints_must_be_theirs(saved, tiny_encoder):
+    paths = [str(saved("left.ckpt", tiny_encoder(1))), str(saved("right.ckpt", tiny_encoder(2, out=5)))]
+    restored(paths, Concat([tiny_encoder(3), tiny_encoder(4, out=5)]))
+    with pytest.raises(UserError, match=r"(?s)right.ckpt: holds another encoder.*out: 5 in the checkpoint, 8 given"):
+        restored(paths, Concat([tiny_encoder(3), tiny_encoder(4)]))
+    for other in (tiny_encoder(), Concat([tiny_encoder()])):
+        with pytest.raises(UserError, match="holds another encoder than the one given"):
+            restored(paths, other)
+
+
+def test_checkpoints_of_different_sample_rates_are_refused(saved, tiny_encoder):
+    paths = [str(saved("left.ckpt", tiny_encoder(1))), str(saved("right.ckpt", MFCC(16000)))]
+    with pytest.raises(UserError, match="one sample rate, but found SampleCNN 8000 Hz, MFCC 16000 Hz"):
+        restored(paths)

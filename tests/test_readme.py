@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from semisupcon import datasets
+from semisupcon.augment import PRESETS, TRANSFORMS
 from semisupcon.downstream.cli import Evaluate
+from semisupcon.objectives.signals import Custom
 from semisupcon.training.cli import Pretrain
 
 ROOT = Path(__file__).parents[1]
@@ -47,6 +49,7 @@ def test_the_readme_has_commands_for_both_scripts():
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command)[:90])
 def test_every_command_is_understood(command, tmp_path, monkeypatch):
     (tmp_path / "my_encoder.py").write_text(example("encoder"))
+    (tmp_path / "my_signal.py").write_text(example("signal"))
     monkeypatch.syspath_prepend(tmp_path)
     words = [word for word in command if not re.match(r"[A-Z]+=", word)][1:]
     if words[0] == "-m":
@@ -66,6 +69,15 @@ def test_the_encoder_example_is_an_encoder(tmp_path, monkeypatch):
 
     encoder = build(Strided(width=8).spec)
     assert encoder(torch.zeros(3, 1, 1000)).shape == (3, 8)
+
+
+def test_the_signal_example_is_a_signal(tmp_path, monkeypatch):
+    (tmp_path / "my_signal.py").write_text(example("signal"))
+    monkeypatch.syspath_prepend(tmp_path)
+
+    found = Custom("my_signal.alike")(torch.tensor([[0.5, 0.0]]), torch.tensor([[0.5, 1.0], [-1.0, 0.0], [0.25, 0.0]]))
+
+    assert found.tolist() == [[1.0, 0.0, 0.75]]
 
 
 def test_the_dataset_example_is_a_task(tmp_path, monkeypatch):
@@ -96,3 +108,13 @@ def test_every_task_has_its_row():
 def test_every_file_that_the_readme_names_is_there():
     for name in re.findall(r"\]\(([\w./-]+)\)", README):
         assert (ROOT / name).exists(), name
+
+
+def test_every_augmentation_has_its_row():
+    table = re.search(r"<!-- augment:begin -->\n(.*?)<!-- augment:end -->", README, re.S)[1]
+    assert re.findall(r"^\| `(\w+)`", table, re.M) == list(TRANSFORMS)
+
+
+def test_every_pretraining_system_and_preset_is_named():
+    for name in [*PRESETS, *(path.stem for path in (ROOT / "config" / "pretraining").glob("*.yaml"))]:
+        assert f"`{name}`" in README or f"{name}.yaml" in README, name

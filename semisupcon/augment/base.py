@@ -48,6 +48,18 @@ class Transform(nn.Module):
         """All of the (n, 1, T) examples changed; ``audio`` is a copy that may be written to."""
         raise NotImplementedError(f"{type(self).__name__} has no effect")
 
+    def effect_(self, audio: Tensor, rows: Tensor, sample_rate: int, strength: float) -> None:
+        """Puts the effect in place of some of the (N, 1, T) examples: ``rows`` (n,), ascending, on the host."""
+        first, last = int(rows[0]), int(rows[-1])
+        if last - first + 1 == len(rows):  # then nothing need be picked out
+            part = audio[first : last + 1]
+            changed = self.effect(part, sample_rate, strength)
+            if changed.data_ptr() != part.data_ptr():
+                part.copy_(changed)
+            return
+        here = rows.to(audio.device, non_blocking=True)
+        audio.index_copy_(0, here, self.effect(audio.index_select(0, here), sample_rate, strength))
+
     def forward(self, audio: Tensor, sample_rate: int, strength: float = 1.0) -> Tensor:
         """(N, 1, T) float32 -> (N, 1, T) of the same length; skipped examples come out bit by bit as they went in.
 
@@ -95,15 +107,10 @@ def replace_(transform: Transform, audio: Tensor, which: Tensor, sample_rate: in
     As many examples are taken at a time as ``MEMORY`` allows.
     """
     rows = which.nonzero().squeeze(1)
-    at_once = max(1, int(MEMORY * len(audio) / (1 + transform.working)))
-    if len(rows) == len(audio):  # then nothing need be picked out
-        for part in audio.split(at_once) if len(rows) else ():
-            changed = transform.effect(part, sample_rate, strength)
-            if changed.data_ptr() != part.data_ptr():
-                part.copy_(changed)
-        return audio
-    for some in rows.to(audio.device, non_blocking=True).split(at_once) if len(rows) else ():
-        audio.index_copy_(0, some, transform.effect(audio.index_select(0, some), sample_rate, strength))
+    most = max(1, int(MEMORY * len(audio) / (1 + transform.working)))
+    parts = -(-len(rows) // most)
+    for some in rows.chunk(parts) if parts else ():
+        transform.effect_(audio, some, sample_rate, strength)
     return audio
 
 

@@ -127,7 +127,7 @@ class BandPass(Band):
 
 
 class BandStop(Band):
-    """Takes a band away. Strength multiplies its width, up to ``WIDEST``. The arguments are those of ``Band``."""
+    """Takes a band away. Strength multiplies its width, up to 1.99 centres. The arguments are those of ``Band``."""
 
     stops: ClassVar[bool] = True
 

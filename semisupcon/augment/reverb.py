@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from itertools import groupby
 
 import torch
 from torch import Tensor
 from torch.linalg import vector_norm
-from torch.nn import functional as F
 
 from semisupcon.augment.base import Transform, uniform
 from semisupcon.augment.compression import log_uniform
-from semisupcon.augment.delay import delayed
 from semisupcon.augment.noise import white
 from semisupcon.augment.spectrum import fast_length, frequencies
 from semisupcon.errors import UserError
 
 DECAY = 3 * math.log(10)  # nepers: an amplitude that has fallen by 60 dB
 FRAME = 0.012  # s, about the length of the pieces that the tail is made of
+ROW = 8  # pieces that share a factor of their decay
+SHARE = 0.45  # of the batch, in samples, that is transformed at a time
 REFLECTIONS = 8  # early ones, the first right after the pre-delay, the others within
 EARLY = 0.05  # s after it, or, in a small room, while the tail falls by
 SOON = 0.1 * DECAY  # nepers, 6 dB
@@ -37,11 +39,11 @@ class Reverb(Transform):
 
     hence ``rt60`` itself in the bands up to 500 Hz, and less over all of the spectrum. The dry sound stays in its place
     and as it is, so the sum may leave [-1, 1]; what would sound on after the end is cut off. Strength scales the
-    amplitude of the reverberation, up to ``LOUDEST``.
+    amplitude of the reverberation, up to 6 dB above the direct sound.
 
     The reverberance r = 0..100 of sox, in CLMR, sets the feedback g = 1 - 0.7 * (0.02 / 0.7)^(r / 100) of combs with
     delays d, 31 ms on average in its largest room, whose decay time is 3 d / -log10(g): 0.18 s for 0, 1.7 s for 50,
-    10.7 s for 100, nearly even on a logarithmic scale. All of it is ``rt60=(0.18, 10.7)``, which costs a third more.
+    10.7 s for 100, nearly even on a logarithmic scale. All of it is ``rt60=(0.18, 10.7)``, at a third more cost.
 
     Args:
         rt60: bounds in seconds, drawn evenly on a logarithmic scale.
@@ -55,7 +57,7 @@ class Reverb(Transform):
         UserError: bounds are not in order, times or frequencies not above 0, or ``wet`` is above 6 dB.
     """
 
-    working = 6.3
+    working = 2.0  # and the copy that other effects are given
 
     def __init__(
         self,
@@ -82,22 +84,58 @@ class Reverb(Transform):
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""
-        samples = audio.shape[-1]
-        response = self._response(len(audio), samples, sample_rate, strength, audio.device)
-        length = fast_length(samples + response.shape[1] - 1)
-        spectrum = torch.fft.rfft(response, n=length)[:, None]
-        del response  # its memory is needed
-        spectrum *= torch.fft.rfft(audio, n=length)
-        return audio.add_(torch.fft.irfft(spectrum, n=length)[..., :samples])
+        if len(audio):
+            self.effect_(audio, torch.arange(len(audio)), sample_rate, strength)
+        return audio
 
-    def _response(self, count: int, samples: int, sample_rate: int, strength: float, device: torch.device) -> Tensor:
-        """(count, at most samples), without the direct sound, which would be a first sample of 1."""
-        rate = DECAY / sample_rate / log_uniform(count, self.rt60, device)  # (n, 1) nepers a sample
-        response = self._tail(rate, min(samples, math.ceil(self.rt60[1] * sample_rate)), sample_rate)
-        length = response.shape[1]
+    def effect_(self, audio: Tensor, rows: Tensor, sample_rate: int, strength: float) -> None:
+        """As that of ``Transform``, but rooms of about the same size are taken together, and no copy is made before."""
+        samples = audio.shape[-1]
+        sounds = audio.squeeze(1)
+        for some, rt60, length in self._alike(len(rows), samples, sample_rate):
+            here = rows[some].to(audio.device, non_blocking=True)
+            both = audio.new_empty(2, len(some), length)  # sounds and responses
+            torch.index_select(sounds, 0, here, out=both[0, :, :samples])
+            both[0, :, samples:] = 0
+            self._respond(both[1].zero_(), rt60, samples, sample_rate, strength)
+            spectra = torch.fft.rfft(both)  # at once, because the tables of so long a transform take their time
+            del both  # its memory is needed
+            product = spectra[0].mul_(spectra[1])
+            sounds.index_copy_(0, here, torch.fft.irfft(product, n=length)[:, :samples])
+
+    def _alike(self, count: int, samples: int, sample_rate: int) -> Iterator[tuple[Tensor, Tensor, int]]:
+        """Draw decay times, and give which examples (m,) have similar ones, those (m,) in s, and samples to transform.
+
+        Small rooms need short transforms. All of it is on the host: a GPU would have to be waited for.
+        """
+        rt60, order = log_uniform(count, self.rt60, torch.device("cpu")).squeeze(1).sort()
+        wait = max(1, math.ceil(self.pre_delay[1] * sample_rate))
+        lengths = [fast_length(samples + wait + size) for size in heard(rt60, samples, sample_rate)]
+        first = 0
+        for length, same in groupby(lengths):
+            size = len(list(same))
+            at_once = max(1, int(SHARE * count * samples / length))
+            for part in torch.arange(first, first + size).split(at_once):
+                yield order[part], rt60[part], length
+            first += size
+
+    def _respond(self, out: Tensor, rt60: Tensor, samples: int, sample_rate: int, strength: float) -> None:
+        """Write the responses, the direct sound with them, to ``out`` (m, L), which is of zeros.
+
+        Args:
+            out: where to.
+            rt60: (m,) s, ascending, on the host.
+            samples: of the sound; more of a response is not heard.
+            sample_rate: Hz.
+            strength: of the reverberation.
+        """
+        count, device = len(out), out.device
+        size = heard(rt60[-1:], samples, sample_rate)[0]
+        rate = DECAY / sample_rate / rt60.to(device, non_blocking=True)[:, None]  # (m, 1) nepers a sample
+        response = self._tail(rate, size, sample_rate)
         # The early reflections fall like the tail, and take either side of 0.
-        within = (SOON / rate).clamp_(max=min(length, EARLY * sample_rate))
-        when = torch.rand(count, REFLECTIONS, device=device).mul_(within).long().clamp_(max=length - 1)
+        within = (SOON / rate).clamp_(max=min(size, EARLY * sample_rate))
+        when = torch.rand(count, REFLECTIONS, device=device).mul_(within).long().clamp_(max=size - 1)
         when[:, 0] = 0
         early = torch.rand(count, REFLECTIONS, device=device).add_(0.5).mul_(torch.exp(-rate * when))
         early *= torch.randint(2, early.shape, device=device) * 2 - 1
@@ -105,27 +143,41 @@ class Reverb(Transform):
         response.scatter_add_(1, when, early)
         response *= (decibels(count, self.wet, device) * strength).clamp_(max=LOUDEST) / norm(response)
         wait = (uniform(count, self.pre_delay, device) * sample_rate).round_().long().clamp_(min=1).squeeze(1)
-        longest = max(1, math.ceil(self.pre_delay[1] * sample_rate))
-        return delayed(F.pad(response, (0, min(longest, samples - length))), wait, longest)
+        out.unfold(1, size, 1)[torch.arange(count, device=device), wait] = response  # each at a place of its own
+        out[:, 0] = 1
 
     def _tail(self, rate: Tensor, samples: int, sample_rate: int) -> Tensor:
-        """(n, samples) of noise that falls by ``rate`` (n, 1) nepers a sample at low frequencies, faster at high ones.
+        """(m, samples) of noise that falls by ``rate`` (m, 1) nepers a sample at low frequencies, faster at high ones.
 
-        Pieces of noise with random spectra, each as loud as the decay has it in the middle of the piece, overlap by
-        half; the squares of their windows add up to one.
+        Pieces of noise with random spectra overlap by a quarter, where the squares of their windows add up to one.
+        Low frequencies decay within a piece, too; what high ones decay faster is that of its middle.
         """
         count, device = len(rate), rate.device
         size = 2 ** round(math.log2(FRAME * sample_rate))
-        hop = size // 2
-        pieces = -(-samples // hop) + 1
-        hertz = frequencies(size, sample_rate, device)  # (F,)
-        step = rate * hop * (1 + (hertz / log_uniform(count, self.damping, device)).square_())  # (n, F)
-        gain = (torch.arange(pieces, device=device)[:, None] * -step[:, None]).exp_()  # (n, M, F)
-        noise = white(count, 2 * gain[0].numel(), device).view(*gain.shape, 2)
-        noise = torch.fft.irfft(torch.view_as_complex(noise).mul_(gain), n=size)  # (n, M, size)
-        noise *= torch.sin((torch.arange(size, device=device) + 0.5) * (math.pi / size))
-        # The first piece begins half before the tail does: its rise is left out, as sound sets in at once.
-        return (noise[:, :-1, hop:] + noise[:, 1:, :hop]).flatten(1)[:, :samples]
+        fade = size // 4
+        hop = size - fade
+        rows = -(-(samples + fade) // (hop * ROW))
+        hertz = frequencies(size, sample_rate, device).repeat_interleave(2)  # (2 F,): real and imaginary parts
+        excess = rate * (hertz / log_uniform(count, self.damping, device)).square_()  # (m, 2 F)
+        step = hop * (rate + excess)[:, None]  # (m, 1, 2 F) nepers a piece
+        noise = white(count, rows * ROW * len(hertz), device).view(count, rows, ROW, -1)
+        # Piece number ROW * r + k by two factors, which have few different values.
+        noise *= (-ROW * step * torch.arange(rows, device=device)[:, None]).exp_()[:, :, None]
+        first = excess[:, None] * (size // 2 - fade)
+        noise *= (-step * torch.arange(ROW, device=device)[:, None] - first).exp_()[:, None]
+        pieces = torch.fft.irfft(torch.view_as_complex(noise.view(count, rows * ROW, -1, 2)), n=size)  # (m, M, size)
+        quarter = (torch.arange(fade, device=device) + 0.5) * (math.pi / 2 / fade)
+        pieces[:, 1:, :fade] *= torch.sin(quarter)
+        pieces[:, :-1, hop:] *= (torch.cos(quarter) * torch.exp(-rate * hop))[:, None]
+        pieces[:, 1:, :fade] += pieces[:, :-1, hop:]
+        pieces[:, :, :hop] *= torch.exp(-rate * torch.arange(hop, device=device))[:, None]
+        # Without the overlap before the first piece, as sound sets in at once.
+        return pieces[:, :, :hop].flatten(1)[:, fade : fade + samples]
+
+
+def heard(rt60: Tensor, samples: int, sample_rate: int) -> list[int]:
+    """Samples of the responses to render for decay times (n,) in s on the host: down to -60 dB or to the end."""
+    return (rt60 * sample_rate).ceil_().long().clamp_(min=1, max=samples).tolist()
 
 
 def decibels(count: int, bounds: tuple[float, float], device: torch.device) -> Tensor:

@@ -16,7 +16,7 @@ from semisupcon.errors import UserError
 from semisupcon.loading import corpora
 from semisupcon.loading.datamodule import MixedDataModule
 from semisupcon.loading.request import Request, check, or_none
-from semisupcon.running.given import explicit_none, options, read_config
+from semisupcon.running.given import explicit_none, included, options, read_config
 from semisupcon.running.parser import Help, Parser
 from semisupcon.table import Table, Task
 
@@ -24,7 +24,7 @@ DEFAULT_RATE, DEFAULT_SECONDS = 22050, 2.7
 
 # What else the configs of pretrain.py and finetune.py hold, and their command lines.
 OTHERS = frozenset(
-    "model trainer checkpoint picture early_stopping log ckpt_path run_name resume_from_ckpt".split()  # noqa: SIM905
+    "system model trainer checkpoint picture early_stopping log ckpt_path run_name resume_from_ckpt include".split()  # noqa: SIM905
 )
 _OWN_WORKERS = "num_workers"  # of a config: how many processes load for a training, which is another matter
 
@@ -130,7 +130,7 @@ def parse(script: str, about: str, own: Sequence[Option] = (), args: Sequence[st
     Raises:
         UserError: an option is unknown, or its value is not what it must be.
     """
-    args = explicit_none(list(sys.argv[1:] if args is None else args))
+    args = explicit_none(included(list(sys.argv[1:] if args is None else args)))
     parser = Parser(
         prog=f"python {script}",
         description=about,

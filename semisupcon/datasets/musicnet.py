@@ -8,6 +8,7 @@ and 10 for test.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from semisupcon import audio
 from semisupcon.datasets import layout, splits
 from semisupcon.errors import UserError
-from semisupcon.table import Table, Task
+from semisupcon.table import NOTE, Notes, Table, Task
 
 # As musicnet_metadata.csv spells them, sorted.
 ENSEMBLES = (
@@ -36,9 +37,6 @@ PROGRAMS = tuple(INSTRUMENTS)
 PITCHES = 128  # MIDI notes
 
 LABEL_RATE = 44100  # Hz; what the label files count time in
-
-# One note: when it starts and ends, in seconds; its instrument as a MIDI program counted from 1; its MIDI number.
-NOTE = np.dtype([("start", np.float64), ("end", np.float64), ("program", np.uint8), ("note", np.uint8)])
 
 _PLACES = ("", "musicnet/", "musicnet/musicnet/")  # below root; the second of the Zenodo archive and of Kaggle's
 _METADATA = "musicnet_metadata.csv"
@@ -102,7 +100,19 @@ def musicnet(root: str = "data/musicnet", seed: int = 0) -> tuple[Table, Task]:
             seed=seed,
             key=[paths[row].removeprefix(place) for row in train],
         )
-    return Table.build(top, paths, list(split), labels, work), Task("musicnet", "multiclass", ENSEMBLES, group="work")
+    played = Notes(_Scores(str(top)), PROGRAMS, tuple(INSTRUMENTS.values()))
+    task = Task("musicnet", "multiclass", ENSEMBLES, group="work", notes=played)
+    return Table.build(top, paths, list(split), labels, work), task
+
+
+@dataclass(frozen=True)
+class _Scores:
+    """:func:`notes` of a root; unlike a lambda or a partial it can be compared and pickled."""
+
+    root: str
+
+    def __call__(self, recording: str) -> npt.NDArray[np.void]:
+        return notes(self.root, recording)
 
 
 def notes(root: str | Path, recording: int | str | Path) -> npt.NDArray[np.void]:
@@ -113,7 +123,7 @@ def notes(root: str | Path, recording: int | str | Path) -> npt.NDArray[np.void]
         recording: its number, or the path of its audio or of its labels: ``1727``, ``train_data/1727.wav``.
 
     Returns:
-        (M,) of type ``NOTE``.
+        (M,) of type :data:`semisupcon.table.NOTE`.
 
     Raises:
         UserError: there are no labels of the recording, or they are not as published.
@@ -143,32 +153,6 @@ def notes(root: str | Path, recording: int | str | Path) -> npt.NDArray[np.void]
     found["start"], found["end"] = read["start_time"] / LABEL_RATE, read["end_time"] / LABEL_RATE
     found["program"], found["note"] = read["instrument"], read["note"]
     return found[np.lexsort((found["note"], found["program"], found["end"], found["start"]))]
-
-
-def roll(played: npt.NDArray[np.void], frames: int, hop: float, start: float = 0.0) -> npt.NDArray[np.bool_]:
-    """Which notes sound at each frame: a piano roll for each instrument.
-
-    Frame l is the moment ``start + l * hop``, and a note sounds from its start up to, and without, its end. So a note
-    shorter than a hop may be in no frame.
-
-    Args:
-        played: (M,) of type ``NOTE``, from :func:`notes`.
-        frames: L.
-        hop: seconds from a frame to the next.
-        start: seconds into the recording of frame 0, to render a crop alone.
-
-    Returns:
-        (L, 11, 128); instruments in the order of ``PROGRAMS``.
-    """
-    # A moment that falls on a frame but for rounding (0.07 s / 0.01 s = 7.000000000000001) is taken to fall on it.
-    first = np.ceil((played["start"] - start) / hop - 1e-6).clip(0, frames).astype(np.int64)
-    last = np.ceil((played["end"] - start) / hop - 1e-6).clip(0, frames).astype(np.int64)
-    length = last - first
-    note = np.repeat(np.arange(len(played)), length)  # one entry for each frame of each note
-    frame = first[note] + np.arange(len(note)) - np.repeat(np.cumsum(length) - length, length)
-    sounding = np.zeros((frames, len(PROGRAMS), PITCHES), np.bool_)
-    sounding[frame, np.searchsorted(PROGRAMS, played["program"])[note], played["note"][note]] = True
-    return sounding
 
 
 def _place(top: Path, what: str) -> str:

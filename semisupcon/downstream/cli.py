@@ -16,8 +16,6 @@ from semisupcon.downstream.comparison import summary
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.leak import seen_in_pretraining
 from semisupcon.downstream.model import Downstream
-from semisupcon.downstream.probe import Probe
-from semisupcon.downstream.report import write_report
 from semisupcon.errors import UserError
 from semisupcon.running.callbacks import write_bad_files
 from semisupcon.running.cli import Command
@@ -26,16 +24,20 @@ from semisupcon.running.screen import run
 log = logging.getLogger(__name__)
 
 ABOUT = """\
-Probe or fine-tune an encoder on a labelled task, and test it over whole clips. What comes out is a folder with
-metrics.json, a table of classes, the predictions and pictures. A config comes first, then what differs from it.
+Probe or fine-tune an encoder on a labelled task, or transcribe with it, and test it over whole clips. What comes out
+is a folder with metrics.json, a table of classes, the predictions and pictures. A config comes first, then what
+differs from it.
 
   a linear probe of a pretrained encoder, on the embedded corpus:
     python finetune.py --config config/finetuning/probe.yaml --model.checkpoint=RUN/last.ckpt
-  the same of an untrained encoder, to compare:
-    python finetune.py --config config/finetuning/probe.yaml
+  the same of that encoder untrained, to compare:
+    python finetune.py --config config/finetuning/probe.yaml --model.checkpoint=RUN/last.ckpt --model.untrained=true
   everything trained, on GTZAN:
     python finetune.py --config config/finetuning/finetune.yaml --model.checkpoint=RUN/last.ckpt \\
-        --data.sl_task=gtzan --data.sl_kwargs.root=GTZAN"""
+        --data.sl_task=gtzan --data.sl_kwargs.root=GTZAN
+  which notes of which instruments sound, from the frames of a frozen encoder:
+    python finetune.py --config config/finetuning/transcribe.yaml --model.checkpoint=RUN/last.ckpt \\
+        --data.sl_kwargs.root=MUSICNET"""
 
 
 class Evaluate(Command):
@@ -69,7 +71,7 @@ class Evaluate(Command):
         """Load the table now, and let the encoder decide rate and segment length."""
         self.name = f"{type(self.model).__name__.lower()}-{self.datamodule.request.sl_task}"
         self.datamodule.fit_encoder(self.model.encoder.sample_rate, self.model.samples)
-        self.datamodule.need_batches_of(self.model.least_clips)
+        self.model.check(self.datamodule)
         pools = self.datamodule.pools
         if not len(pools.test):
             raise UserError(
@@ -83,13 +85,13 @@ class Evaluate(Command):
                 f"To use its encoder: --model.checkpoint={resumed}."
             )
         data = self.datamodule
-        self.seen = seen_in_pretraining(self.model.checkpoint, pools, data.leak_check != "off", data.store)
+        self.seen = seen_in_pretraining(self.model.sources, pools, data.leak_check != "off", data.store)
         if self.seen:
             log.warning(
                 f"{self.seen:,} of the {len(pools.test):,} test files of {data.task.name} are, or are copies of, files "
-                f"that the encoder of {self.model.checkpoint} was trained on (see split.csv beside it): the test is "
-                f"not one of unseen music. Pretrain with --data.sl_task or --data.ssl_task naming the corpus, whose "
-                f"test files are then left out."
+                f"that the encoder of {', '.join(self.model.sources)} was trained on (see split.csv beside it): the "
+                f"test is not one of unseen music. Pretrain with --data.sl_task or --data.ssl_task naming the corpus, "
+                f"whose test files are then left out."
             )
 
     def callbacks(self, folder: Path) -> list[Callback]:
@@ -107,26 +109,15 @@ class Evaluate(Command):
                 write_bad_files(self.folder / "bad_files.csv", self.datamodule.bad.found)
 
     def _evaluate(self, folder: Path) -> None:
-        if isinstance(self.model, Probe):  # whose encoder is in eval mode on purpose
-            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         device = self.trainer.strategy.root_device
         parts = self.model.begin(self.datamodule, device)
+        if not any(parameter.requires_grad for parameter in self.model.encoder.parameters()):  # in eval mode on purpose
+            warnings.filterwarnings("ignore", message=".*in eval mode at the start of training.*")
         self.trainer.fit(self.model, **parts, ckpt_path=self.config["resume_from_ckpt"], weights_only=True)
         if not self.trainer.is_global_zero:
             return
         self.model.to(device)
-        scores, rows = self.model.scores(self.datamodule)
-        if not len(rows):
-            raise UserError(f"{self.datamodule.task.name}: none of the test clips could be read; see the names above.")
-        write_report(
-            folder,
-            self.datamodule.task,
-            scores.numpy(),
-            self.datamodule.labels(rows).numpy(),
-            self.datamodule.names(rows),
-            self.datamodule.groups(rows),
-            extra=self._about(tested=len(rows)),
-        )
+        self.model.report(self.datamodule, folder, self._about)
         log.info(f"\n{summary([folder])}\nThe run's folder: {folder}")
 
     def _about(self, tested: int) -> dict[str, Any]:
@@ -134,9 +125,10 @@ class Evaluate(Command):
         data, model = self.datamodule, self.model
         refused = sum(split == "test" for _, split in data.pools.refused)
         return {
-            "protocol": "mean embedding of all segments of a clip, then head",
+            "protocol": model.protocol,
             "method": type(model).__name__,
             "checkpoint": model.checkpoint,
+            "untrained": not model.sources,
             "encoder": model.encoder.spec,
             "head": model.head_options,
             "sample_rate": data.sample_rate,

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import logging
 import math
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset
 
 from semisupcon.augment import Transform
 from semisupcon.batch import Batch, to_float
 from semisupcon.errors import UserError
 from semisupcon.loading.corpora import task_names
 from semisupcon.loading.datamodule import LeakCheck, MixedDataModule
-from semisupcon.loading.sampler import Draws
+from semisupcon.loading.sampler import Draws, Indices, MixedBatchSampler
 from semisupcon.loading.segments import Clips, WholeClips, clips_loader
 from semisupcon.table import Task
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 DEFAULT_SECONDS = 2.7
 
@@ -46,7 +49,6 @@ class TaskDataModule(MixedDataModule):
         max_bad_share: the share of files without audio above which training stops.
     """
 
-    least_views: ClassVar[int] = 1
     least_batch: ClassVar[int] = 1
 
     def __init__(
@@ -73,6 +75,8 @@ class TaskDataModule(MixedDataModule):
         if not supervised_data_p > 0:
             raise UserError(f"--data.supervised_data_p={supervised_data_p}: a probe needs labels, so more than 0.")
         self.asked = (target_sr, target_len)
+        self.frames: tuple[Dataset[Batch], Callable[[int, int], Dataset[Any]]] | None = None
+        """What is trained on in place of crops with their labels, and, given rank and ranks, what is validated on."""
         super().__init__(
             sl_task=sl_task,
             sl_kwargs=sl_kwargs,
@@ -122,11 +126,23 @@ class TaskDataModule(MixedDataModule):
                 f"statistics over the clips of a batch. A probe can do with 1."
             )
 
-    def clips(self, split: Literal["train", "val", "test"], size: int = 8) -> WholeClips:
-        """The labelled clips of a split, whole; of ``train`` those that supervised_data_p takes."""
+    def describe(self) -> list[str]:
+        """What is trained on, for people, a line each."""
+        if self.frames is None:
+            return super().describe()
+        name, crops = self.task.name, len(self.frames[0])  # type: ignore[arg-type]
+        counts = {split: f"{len(rows):,}" for split, rows in self.rows().items()}
+        trained = f"{counts['train']} recordings to train on ({crops:,} crops an epoch)"
+        return [f"{name}: {trained}, {counts['val']} to validate on", *self.pools.notes]
+
+    def rows(self) -> dict[str, Indices]:
+        """File rows of the labelled clips of each split; of ``train`` those that supervised_data_p takes."""
         pools = self.pools
-        rows = {"train": pools.labelled, "val": pools.val[pools.val_labelled], "test": pools.test}[split]
-        return WholeClips(self.reader, pools.labels, rows, self.length, size)
+        return {"train": pools.labelled, "val": pools.val[pools.val_labelled], "test": pools.test}
+
+    def clips(self, split: Literal["train", "val", "test"], size: int = 8) -> WholeClips:
+        """The labelled clips of a split, whole."""
+        return WholeClips(self.reader, self.pools.labels, self.rows()[split], self.length, size)
 
     def loader(self, split: Literal["val", "test"]) -> DataLoader[Clips]:
         """The whole clips of a split, in order; of ``val`` under DDP every rank its share, in equally many groups."""
@@ -137,9 +153,25 @@ class TaskDataModule(MixedDataModule):
             clips.rows = clips.rows[rank::world]
         return clips_loader(clips, self.num_workers)
 
+    def in_order(self, dataset: Dataset[Item]) -> DataLoader[Item]:
+        """The elements of a dataset, each a whole batch, one after another."""
+        return DataLoader(dataset, batch_size=None, num_workers=self.num_workers, pin_memory=torch.cuda.is_available())
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Random crops, or what is to be trained on in their place."""
+        if self.frames is None:
+            return super().train_dataloader()
+        crops, (rank, world) = self.frames[0], self._ranks()
+        numbers = np.arange(len(crops))  # type: ignore[arg-type]
+        self._sampler = MixedBatchSampler(numbers, numbers[:0], self.batch_size, 1.0, self.seed, rank, world)
+        self._sampler.position = self.position
+        return self._loader(crops, self._sampler)
+
     def val_dataloader(self) -> Any:
         """Whole validation clips; no loader where there are none."""
-        return self.loader("val") if self.pools.val_labelled.any() else []
+        if not self.pools.val_labelled.any():
+            return []
+        return self.loader("val") if self.frames is None else self.in_order(self.frames[1](*self._ranks()))
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
         """Crops are augmented in training; whole clips are never touched."""

@@ -10,11 +10,12 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from semisupcon import __version__
@@ -172,17 +173,25 @@ def _key(encoder: Encoder, clips: WholeClips) -> str:
     return digest.hexdigest()[:32]
 
 
+def fresh_norms(encoder: Encoder) -> list[nn.Module]:
+    """The batch normalisations of an encoder, but for those in an encoder whose weights came from a checkpoint."""
+    trained = [part for part in encoder.modules() if isinstance(part, Encoder) and part.origin is not None]
+    known = {module for part in trained for module in part.modules()}
+    return [m for m in encoder.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m not in known]
+
+
 def calibrate(encoder: Encoder, batches: list[Tensor], device: torch.device) -> None:
     """Give an untrained encoder the BatchNorm statistics of training clips, without changing a weight.
 
-    Fresh statistics (mean 0, variance 1) fit no data and would make an untrained encoder look worse than it is.
+    Fresh statistics (mean 0, variance 1) fit no data and would make an untrained encoder look worse than it is. Those
+    that came with trained weights stay.
 
     Args:
         encoder: changed in place; left in eval mode.
         batches: (N, 1, T) float audio of training clips.
         device: where it runs.
     """
-    norms = [module for module in encoder.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm)]
+    norms: list[Any] = fresh_norms(encoder)
     encoder.to(device).eval()
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from semisupcon.batch import Batch
 from semisupcon.downstream.datamodule import TaskDataModule
-from semisupcon.downstream.embed import calibrate, encode
+from semisupcon.downstream.embed import encode
 from semisupcon.downstream.model import Downstream
 from semisupcon.loading.segments import Clips
 
@@ -22,8 +22,7 @@ class FineTune(Downstream):
     def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
         """Build the head; regression targets are standardised on the training clips."""
         self.prepare(data)
-        if self.checkpoint is None:
-            calibrate(self.encoder, data.calibration(), device)
+        self.calibrate(data, device)
         self.head.fit_statistics(None, torch.from_numpy(data.pools.labels[data.pools.labelled]))
         self.train()  # an encoder comes in eval mode out of a checkpoint or calibration, and Lightning leaves it so
         return {"datamodule": data}
@@ -32,8 +31,8 @@ class FineTune(Downstream):
         """The loss on one crop of each clip."""
         if len(batch) < self.least_clips:
             return self._no_loss(batch)
-        scores = self.head(self.encoder(batch.audio.flatten(0, 1)))  # (B, 1, 1, T) -> (B, D) -> (B, K)
-        loss = self.head.loss(scores, batch.labels)
+        embedding = self.encoder(batch.audio.flatten(0, 1))  # (B, 1, 1, T) -> (B, D)
+        loss = self.head.training_loss(embedding, batch.labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
 

@@ -63,6 +63,10 @@ class Head(nn.Module):
         """(N, D) -> (N, K)."""
         return self.layers((embedding - self.mean) / self.scale) * self.target_scale + self.target_mean
 
+    def training_loss(self, embedding: Tensor, labels: Tensor) -> Tensor:
+        """What is minimised: the ``loss`` of the scores of (N, D) embeddings."""
+        return self.loss(self(embedding), labels)
+
     def loss(self, scores: Tensor, labels: Tensor) -> Tensor:
         """Mean loss over known labels: cross-entropy for classes, binary for tags, squared standardised error.
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from semisupcon.downstream.metrics import measure, validate
+from semisupcon.downstream.metrics import Measure, measure, validate
 from semisupcon.downstream.weighted import Floats, Indices
 from semisupcon.table import Task
 
@@ -110,17 +110,29 @@ def bootstrap(
         raise ValueError(f"draws={draws} and level={level}: at least one draw is needed, and a level between 0 and 1")
     scores, labels, kept = validate(task, scores, labels)
     unit = np.unique(units(groups, len(kept))[kept], return_inverse=True)[1]
-    metrics = measure(task, scores, labels)
-    values = metrics(np.ones((len(labels), 1)))
+    return drawn(measure(task, scores, labels), unit, draws, level, seed)
+
+
+def drawn(metrics: Measure, unit: Indices, draws: int, level: float, seed: int) -> dict[str, Interval]:
+    """Every metric with its interval, see :func:`bootstrap`.
+
+    Args:
+        metrics: (N, R) weights -> (R,) of each metric.
+        unit: (N,) what each row is drawn with, from 0 without a gap.
+        draws: how many.
+        level: share of the draws between the bounds.
+        seed: of the draws.
+    """
+    values = metrics(np.ones((len(unit), 1)))
     if unit.max() == 0:
         return {name: Interval(float(value[0]), np.nan, np.nan) for name, value in values.items()}
     blocks = [metrics(weights) for weights in draw(unit, draws, seed)]
     result = {}
     for name, value in values.items():
-        drawn = np.concatenate([block[name] for block in blocks])
-        drawn = drawn[~np.isnan(drawn)]
+        found = np.concatenate([block[name] for block in blocks])
+        found = found[~np.isnan(found)]
         low, high = np.nan, np.nan
-        if not np.isnan(value[0]) and 2 * len(drawn) >= draws:
-            low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+        if not np.isnan(value[0]) and 2 * len(found) >= draws:
+            low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
         result[name] = Interval(float(value[0]), float(low), float(high))
     return result

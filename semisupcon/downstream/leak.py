@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from semisupcon.loading.leaks import copies
@@ -15,9 +16,9 @@ TRAINED = ("labelled", "unlabelled")
 
 
 def seen_in_pretraining(
-    checkpoint: str | None, pools: Pools, content: bool = True, stores: str | None = None
+    checkpoint: str | Sequence[str] | None, pools: Pools, content: bool = True, stores: str | None = None
 ) -> int | None:
-    """How many of the task's test files the encoder was trained on, by what lies beside its checkpoint.
+    """How many of the task's test files the encoder was trained on, by what lies beside its checkpoints.
 
     The same file by whatever path, or (``content``) a copy of it by its bytes or its sound, see ``loading.leaks``.
 
@@ -25,22 +26,35 @@ def seen_in_pretraining(
     corpora were. A corpus whose folder is not known, or is gone, is looked for where this task's of that name is.
 
     Args:
-        checkpoint: of the encoder; None = an untrained one, which has seen nothing.
+        checkpoint: of the encoder, or several, of its parts; None or none = an untrained one, which has seen nothing.
         pools: this task's files.
         content: whether to look into the files, where they are still there.
         stores: the folder of prepared stores; None = in the cache.
 
     Returns:
-        The count; None where it cannot be known: without a ``split.csv``, or 0 but for corpora not found.
+        The count; None where it cannot be known: 0 but for a checkpoint without a ``split.csv``, or corpora not found.
     """
-    if checkpoint is None:
-        return 0
-    beside = Path(checkpoint).parent
-    recorded = _roots(beside / "data.json")
+    checkpoints = [checkpoint] if isinstance(checkpoint, str) else checkpoint or []
+    used = [_trained_on(Path(each).parent, pools) for each in checkpoints]
+    tested = set(real_paths(str(path) for path in pools.paths[pools.test]))
+    known = set(real_paths(path for files, _ in used for path in files))
+    seen = len(tested & known)
+    folders = {folder for _, found in used for folder in found}
+    if content and tested and known:
+        places = {folder for folder in [*folders, *pools.roots.values()] if folder}
+        prepared = [Store.beside(place, stores=stores) for place in sorted(places)]
+        rest = sorted(tested - known)
+        seen += len(copies(rest, sorted(known - tested), [store for store in prepared if store is not None]))
+    return seen if seen or None not in folders else None
+
+
+def _trained_on(run: Path, pools: Pools) -> tuple[list[str], set[str | None]]:
+    """The files that a run trained on, and the folders of their corpora; None among them = there are files unknown."""
+    recorded = _roots(run / "data.json")
     folders: dict[str, str | None] = {"": ""}  # a file outside all corpora stands there with its full path
-    trained: list[str] = []
+    files: list[str] = []
     try:
-        with (beside / "split.csv").open(newline="", encoding="utf-8") as file:
+        with (run / "split.csv").open(newline="", encoding="utf-8") as file:
             for row in csv.DictReader(file):
                 if row["use"] not in TRAINED:
                     continue
@@ -50,18 +64,10 @@ def seen_in_pretraining(
                     folders[corpus] = there if there and Path(there).is_dir() else pools.roots.get(corpus)
                 folder = folders[corpus]
                 if folder is not None:
-                    trained.append(str(Path(folder, row["path"])))
+                    files.append(str(Path(folder, row["path"])))
     except (OSError, KeyError, UnicodeDecodeError, csv.Error):
-        return None
-    tested = set(real_paths(str(path) for path in pools.paths[pools.test]))
-    known = set(real_paths(trained))
-    seen = len(tested & known)
-    if content and tested:
-        places = {folder for folder in [*folders.values(), *pools.roots.values()] if folder}
-        prepared = [Store.beside(place, stores=stores) for place in sorted(places)]
-        rest = sorted(tested - known)
-        seen += len(copies(rest, sorted(known - tested), [store for store in prepared if store is not None]))
-    return seen if seen or None not in folders.values() else None
+        return [], {None}
+    return files, set(folders.values())
 
 
 def _roots(path: Path) -> dict[str, str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -13,8 +15,11 @@ from torch import Tensor, nn
 from semisupcon import checkpoint as checkpoints
 from semisupcon.downstream import metrics
 from semisupcon.downstream.datamodule import TaskDataModule
+from semisupcon.downstream.embed import calibrate, fresh_norms
+from semisupcon.downstream.fusion import Fusion, LateFusion, head_for, parts_of
 from semisupcon.downstream.heads import Head, HeadKind
-from semisupcon.encoders.base import Encoder
+from semisupcon.downstream.report import write_report
+from semisupcon.encoders.base import Encoder, build
 from semisupcon.encoders.samplecnn import SampleCNN
 from semisupcon.errors import UserError
 from semisupcon.running.ranks import gather_rows
@@ -27,9 +32,13 @@ class Downstream(LightningModule):
     """An encoder with a head for one task; ``Probe`` and ``FineTune`` say what is trained.
 
     Args:
-        checkpoint: of pretrain.py or finetune.py; it decides the encoder. None = an untrained encoder, whose
-            BatchNorm statistics are calibrated on training clips.
+        checkpoint: of pretrain.py or finetune.py; it decides the encoder. Of several, [A, B], the encoders stand side
+            by side (Concat). None = an untrained encoder, whose BatchNorm statistics are calibrated on training clips.
         encoder: used where there is no checkpoint (None = SampleCNN as published); refused where it contradicts one.
+        untrained: leave the weights out and take those of a fresh encoder of the same architecture, calibrated: what
+            the trained one must beat.
+        fusion: of the encoders of a Concat: concat = one head on all embeddings together; late = a head for each,
+            whose probabilities (regression: predictions) are averaged.
         head: linear, or mlp with one hidden layer.
         hidden: width of the hidden layer of an mlp.
         dropout: before the head's last layer.
@@ -39,14 +48,18 @@ class Downstream(LightningModule):
 
     least_clips: ClassVar[int] = 1
     """The smallest batch that can be trained on."""
+    protocol: ClassVar[str] = "mean embedding of all segments of a clip, then head"
+    """How clips are tested, for the report."""
 
-    head: Head
+    head: Head | LateFusion
     task: Task
 
     def __init__(
         self,
-        checkpoint: str | None = None,
+        checkpoint: list[str] | str | None = None,
         encoder: Encoder | None = None,
+        untrained: bool = False,
+        fusion: Fusion = "concat",
         head: HeadKind = "linear",
         hidden: int = 512,
         dropout: float = 0.0,
@@ -58,17 +71,28 @@ class Downstream(LightningModule):
         self.samples: int | None = None
         """T of the segments trained on: what the checkpoint says, from ``begin`` on what the data has."""
         if checkpoint is not None:
-            content = checkpoints.load(checkpoint)
-            if encoder is not None:
-                checkpoints.check_same(checkpoint, encoder, content)
-            self.encoder = checkpoints.pretrained(checkpoint, content)
-            self.samples = checkpoints.view_samples(checkpoint, content)
+            paths = [checkpoint] if isinstance(checkpoint, str) else checkpoint
+            self.encoder, self.samples = checkpoints.restored(paths, encoder, fresh=untrained)
         else:
             self.encoder = encoder or SampleCNN()
-        self.head_options: dict[str, Any] = {"kind": head, "hidden": hidden, "dropout": dropout}
+            self.samples = max((origin.samples or 0 for origin in self.encoder.origins()), default=0) or None
+            if untrained:
+                self.encoder = build(self.encoder.spec)
+        self.head_options: dict[str, Any] = {"kind": head, "hidden": hidden, "dropout": dropout, "fusion": fusion}
+        if fusion == "late":
+            parts_of(self.encoder)  # refused now, and not when the data is there
         self.optimizer, self.scheduler = optimizer, scheduler
         self._scores: list[Tensor] = []
         self._labels: list[Tensor] = []
+
+    @property
+    def sources(self) -> list[str]:
+        """The checkpoints that the encoder's weights came from; none = it began untrained."""
+        return [origin.checkpoint for origin in self.encoder.origins()]
+
+    def check(self, data: TaskDataModule) -> None:
+        """Raise a UserError where the task cannot be trained on, before anything is written."""
+        data.need_batches_of(self.least_clips)
 
     def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
         """Build the head for the task and get ready to train.
@@ -86,6 +110,25 @@ class Downstream(LightningModule):
         """(M, K) scores of the test clips that could be read, on the CPU, and their (M,) file rows."""
         raise NotImplementedError
 
+    def report(self, data: TaskDataModule, folder: Path, about: Callable[[int], dict[str, Any]]) -> None:
+        """Test, and write what came of it.
+
+        Args:
+            data: the task.
+            folder: the run's.
+            about: what is to be said beside the figures, given how many clips were tested.
+
+        Raises:
+            UserError: no test clip could be read.
+        """
+        scores, rows = self.scores(data)
+        if not len(rows):
+            raise self.nothing_read(data)
+        names, groups = data.names(rows), data.groups(rows)
+        write_report(
+            folder, data.task, scores.numpy(), data.labels(rows).numpy(), names, groups, extra=about(len(rows))
+        )
+
     def trained(self) -> nn.Module:
         """What the optimizer sees."""
         raise NotImplementedError
@@ -95,12 +138,17 @@ class Downstream(LightningModule):
         data.need_batches_of(self.least_clips)
         self.samples = data.length
         self.task = data.task
-        self.head = Head(self.encoder.dim, self.task, **self.head_options)
+        self.head = head_for(self.encoder, self.task, **self.head_options)
         if not data.pools.val_labelled.any():
             log.warning(
                 f"{self.task.name}: no labelled validation clip, so there is no early stopping and no best epoch: "
                 f"the last weights are used. --trainer.max_epochs decides how long is trained."
             )
+
+    def calibrate(self, data: TaskDataModule, device: torch.device) -> None:
+        """Give what is untrained of the encoder the BatchNorm statistics of training clips."""
+        if fresh_norms(self.encoder):
+            calibrate(self.encoder, data.calibration(), device)
 
     def exact_scores(self, embedding: Tensor) -> Tensor:
         """(b, D) -> (b, K) in float32 whatever the trainer's precision, so that validation agrees with the test."""
@@ -122,15 +170,24 @@ class Downstream(LightningModule):
         if not len(scores):
             return  # every validation clip was broken
         if not scores.isfinite().all():
-            raise UserError(
-                f"Training has diverged: NaN or infinite scores in epoch {self.current_epoch}. Lower "
-                f"--model.optimizer.lr, or clip gradients with --trainer.gradient_clip_val=1."
-            )
+            raise self.diverged()
         values = metrics.evaluate(self.task, scores.float().cpu().numpy(), labels.float().cpu().numpy())
         main = self.task.metric
         self.log("val/loss", self.head.loss(scores, labels), prog_bar=True)
         self.log(f"val/{main}", values[main], prog_bar=True)
         self.log_dict({f"val/{name}": float(value) for name, value in values.items() if name != main})
+
+    def diverged(self) -> UserError:
+        """To raise where scores are no numbers."""
+        return UserError(
+            f"Training has diverged: NaN or infinite scores in epoch {self.current_epoch}. Lower "
+            f"--model.optimizer.lr, or clip gradients with --trainer.gradient_clip_val=1."
+        )
+
+    @staticmethod
+    def nothing_read(data: TaskDataModule) -> UserError:
+        """To raise where every test clip is broken."""
+        return UserError(f"{data.task.name}: none of the test clips could be read; see the names above.")
 
     def configure_optimizers(self) -> Any:
         """The optimizer over what is trained, and the schedule where there is one."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -118,3 +119,81 @@ def comparison_picture(
     figure.text(0.12 / width, 1 - 0.3 / height, metric, fontsize=12, fontweight="bold", color=INK)
     figure.text(0.12 / width, 1 - 0.52 / height, note, fontsize=9, color="#5b6b79")
     figure.savefig(path)
+
+
+# Of up to eleven instruments, easy to tell apart on white (after Paul Tol's schemes).
+COLOURS = (
+    *("#4477aa", "#ee6677", "#228833", "#aa3377", "#ee7733", "#66ccee", "#997700", "#332288", "#44aa99", "#cc3311"),
+    "#777777",
+)
+HIT, MISS, FALSE = "#22303c", "#8fb8de", "#ee7733"
+
+
+def roll_picture(
+    truth: npt.NDArray[np.bool_],
+    predicted: npt.NDArray[np.bool_],
+    hop: float,
+    instruments: Sequence[str],
+    path: str | Path,
+    title: str = "",
+) -> None:
+    """Draw piano rolls below each other: what sounds and what is predicted, coloured by instrument; what is right.
+
+    In the third one an instrument's note that is predicted where another instrument plays it is a false alarm, and
+    covers what it is mistaken for.
+
+    Args:
+        truth: (L, I, 128).
+        predicted: (L, I, 128).
+        hop: seconds from a frame to the next.
+        instruments: I names.
+        path: the PNG to write; its folder exists.
+        title: the line on top.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Patch
+
+    # Drawn about what sounds: a false alarm far away is better cut off than everything else drawn thinly.
+    sounding = np.flatnonzero(truth.any(axis=(0, 1))) if truth.any() else np.flatnonzero(predicted.any(axis=(0, 1)))
+    low, high = (max(0, sounding[0] - 7), min(128, sounding[-1] + 8)) if len(sounding) else (48, 84)
+    used = np.flatnonzero((truth | predicted).any(axis=(0, 2))).tolist()
+    figure = Figure(figsize=(11, 8.2), dpi=130)
+    FigureCanvasAgg(figure)
+    panels = figure.subplots(3, 1, sharex=True, gridspec_kw={"hspace": 0.3})
+    palette = np.array([to_rgb(COLOURS[place % len(COLOURS)]) for place in range(len(instruments))])
+    kinds_of = (truth & predicted, truth & ~predicted, predicted & ~truth)
+    hit, miss, false = (np.asarray(each.any(axis=1)) for each in kinds_of)
+    judged = [(miss, MISS), (hit, HIT), (false, FALSE)]
+    layers: dict[str, list[tuple[npt.NDArray[np.bool_], Any]]] = {
+        "truth": [(truth[:, place], palette[place]) for place in used],
+        "prediction": [(predicted[:, place], palette[place]) for place in used],
+        "right and wrong, in notes times frames": [(mask, to_rgb(colour)) for mask, colour in judged],
+    }
+    for axes, (name, drawn) in zip(panels, layers.items(), strict=True):
+        image = np.ones((high - low, len(truth), 3))
+        black = np.isin(np.arange(low, high) % 12, (1, 3, 6, 8, 10))
+        image[black] = to_rgb("#f1f4f7")  # the black keys
+        for mask, colour in drawn:
+            image[mask.T[low:high]] = colour
+        extent = (0, len(truth) * hop, low - 0.5, high - 0.5)
+        axes.imshow(image, origin="lower", aspect="auto", interpolation="nearest", extent=extent)
+        octaves = [note for note in range(low, high) if note % 12 == 0]
+        axes.set_yticks(octaves, [f"C{note // 12 - 1}" for note in octaves], fontsize=9, color=INK)
+        for note in octaves:
+            axes.axhline(note - 0.5, color=PALE, linewidth=0.8)  # between B and C, where it covers no note
+        axes.tick_params(length=0, colors=INK, labelsize=9)
+        axes.set_title(name, loc="left", fontsize=10, color=INK, fontweight="bold")
+        for spine in axes.spines.values():
+            spine.set_color(PALE)
+    panels[-1].set_xlabel("seconds", color=INK, fontsize=9)
+    players = [Patch(color=palette[place], label=instruments[place]) for place in used]
+    names = (f"missed ({miss.sum():,})", f"right ({hit.sum():,})", f"false alarm ({false.sum():,})")
+    kinds = [Patch(color=colour, label=name) for (_, colour), name in zip(judged, names, strict=True)]
+    for axes, handles in ((panels[0], players), (panels[2], kinds)):
+        if handles:
+            place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "ncols": max(3, (len(handles) + 1) // 2)}
+            axes.legend(handles=handles, frameon=False, fontsize=8.5, labelcolor=INK, borderaxespad=0.1, **place)
+    figure.suptitle(title, x=0.125, ha="left", fontsize=11, color=INK, y=0.955)
+    figure.savefig(path, bbox_inches="tight")

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from semisupcon.downstream.datamodule import TaskDataModule
-from semisupcon.downstream.embed import Embeddings, calibrate, embed
+from semisupcon.downstream.embed import Embeddings, embed
 from semisupcon.downstream.model import Downstream
 from semisupcon.errors import UserError
 
@@ -28,8 +28,7 @@ class Probe(Downstream):
     def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
         """Embed training and validation clips, and standardise by the training segments."""
         self.prepare(data)
-        if self.checkpoint is None:
-            calibrate(self.encoder, data.calibration(), device)
+        self.calibrate(data, device)
         self.encoder.requires_grad_(False)
         train = embed(self.encoder, data.clips("train"), device, data.num_workers, "training clips")
         val = embed(self.encoder, data.clips("val"), device, data.num_workers, "validation clips")
@@ -53,7 +52,7 @@ class Probe(Downstream):
     def training_step(self, batch: Pair, batch_idx: int) -> Tensor:
         """The head's loss on some segments."""
         embedding, labels = batch
-        loss = self.head.loss(self.head(embedding), labels)
+        loss = self.head.training_loss(embedding, labels)
         self.log("train/loss", loss, prog_bar=True, on_step=False, on_epoch=True, batch_size=len(labels))
         return loss
 

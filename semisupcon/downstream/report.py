@@ -27,11 +27,11 @@ from semisupcon.table import Split, Task
 __all__ = ["predictions", "read", "summary", "table", "write_comparison", "write_report"]
 
 
-def _drawn_over(task: Task, groups: Sequence[str], level: float) -> tuple[str, int]:
-    """In words, what the intervals are drawn over, and the number of groups (0 = the corpus knows none)."""
+def drawn_over(task: Task, groups: Sequence[str], level: float, each: str = "clip") -> tuple[str, int]:
+    """In words, what the intervals are drawn over, and the number of groups (0 = the corpus knows none: ``each``)."""
     known = any(groups)
     count = len(set(units(groups if known else None, len(groups))))
-    name = (task.group or "group") if known else "clip"
+    name = (task.group or "group") if known else each
     few = f" (fewer than {FEW}: too narrow to rely on)" if count < FEW else ""
     return f"{level * 100:g} % bootstrap over {count} {name}{'' if count == 1 else 's'}{few}", count if known else 0
 
@@ -100,7 +100,7 @@ def write_report(
     counts = {name: int(values[name]) for name in metrics.COUNTS if name in values}
     names = [""] * len(kept) if groups is None else [str(group) for group in groups]
     drawn = bootstrap(task, scores, labels, names, draws, level, seed)
-    interval, number = _drawn_over(task, [name for name, keep in zip(names, kept, strict=True) if keep], level)
+    interval, number = drawn_over(task, [name for name, keep in zip(names, kept, strict=True) if keep], level)
     content: dict[str, Any] = {split: {name: value._asdict() for name, value in drawn.items()}}
     content |= {"task": task.name, "kind": task.kind, "main": task.metric, "split": split}
     content |= {**counts, "groups": number, "interval": interval}

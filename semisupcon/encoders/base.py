@@ -6,8 +6,9 @@ import importlib
 import inspect
 import warnings
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,21 +17,39 @@ from semisupcon.errors import UserError
 _warned: set[tuple[type, int]] = set()  # what was already said about short input; a warning a batch would drown a log
 
 
+class Origin(NamedTuple):
+    """Where an encoder's weights came from.
+
+    Args:
+        checkpoint: the file.
+        samples: length of the views that they were trained on, where it says so.
+    """
+
+    checkpoint: str
+    samples: int | None
+
+
 class Encoder(nn.Module):
     """Waveform in, embedding out: the front end (a log-mel spectrogram, say) belongs to the encoder.
 
-    A subclass sets the three attributes in its constructor and writes ``forward``; its constructor takes plain
-    values (numbers, text, lists and dicts of them) or other encoders, so that ``spec`` can say how it was built.
+    A subclass sets the first three attributes in its constructor and writes ``forward``; one with frames sets ``hop``
+    and writes ``frames`` as well. Its constructor takes plain values (numbers, text, lists and dicts of them) or other
+    encoders, so that ``spec`` can say how it was built.
 
     Attributes:
         sample_rate: Hz, of the audio it takes.
         dim: D, the size of an embedding.
         receptive_field: samples that one output frame stands for, which is also the shortest input it takes unpadded.
+        hop: samples from one frame to the next: frame l stands for samples l * hop to l * hop + receptive_field.
+            0 = it has no frames.
+        origin: where its weights came from; None = they are fresh, or only those of encoders in it came from somewhere.
     """
 
     sample_rate: int
     dim: int
     receptive_field: int
+    hop: int = 0
+    origin: Origin | None = None
     _init_args: dict[str, Any] | TypeError
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
@@ -51,6 +70,26 @@ class Encoder(nn.Module):
             UserError: the encoder has no frames.
         """
         raise UserError(f"{type(self).__name__} embeds a whole clip and has no frames; choose another --model.encoder")
+
+    def frame_centres(self, frames: int) -> Tensor:
+        """The moment that each of the first ``frames`` frames stands for, in samples from the start: (L,) float64.
+
+        Raises:
+            UserError: the encoder has no frames, or does not say how far apart they are.
+        """
+        if not self.hop:
+            raise UserError(
+                f"{type(self).__name__} does not say where its frames lie (no hop); choose another --model.encoder, or "
+                "set self.hop in its constructor: the samples from one frame to the next"
+            )
+        return torch.arange(frames, dtype=torch.float64) * self.hop + self.receptive_field / 2
+
+    def origins(self) -> list[Origin]:
+        """Where its weights came from, or those of the encoders in it; empty where all are fresh."""
+        if self.origin is not None:
+            return [self.origin]
+        inner = (module for module in self.modules() if isinstance(module, Encoder) and module is not self)
+        return [module.origin for module in inner if module.origin is not None]
 
     @property
     def spec(self) -> dict[str, Any]:

@@ -44,6 +44,7 @@ class MelNetwork(Encoder):
         # With one spectrogram frame less, ResNet's last convolution with a stride takes two columns to one, which goes
         # wrong in bfloat16 on CPUs with AMX: oneDNN then multiplies whatever lies in memory behind the columns.
         self.receptive_field = log_mel.win_length + STRIDE * log_mel.hop_length
+        self.hop = STRIDE * log_mel.hop_length
 
     def pool(self, features: Tensor, dim: tuple[int, ...]) -> Tensor:
         """The final map (N, D, M', L') without the axes of ``dim``."""
@@ -57,6 +58,10 @@ class MelNetwork(Encoder):
     def frames(self, audio: Tensor) -> Tensor:
         """(N, 1, T) -> (N, L', D), pooled over the bands only; one for every 32 spectrogram frames."""
         return self.dropout(self.pool(self.map(audio), dim=(-2,)).transpose(1, 2))
+
+    def frame_centres(self, frames: int) -> Tensor:
+        """(L',) in samples: the middle of every 32nd spectrogram frame, from the first on."""
+        return super().frame_centres(frames) + (self.log_mel.win_length - self.receptive_field) / 2
 
     def forward(self, audio: Tensor) -> Tensor:
         """(N, 1, T) -> (N, D)."""

@@ -41,7 +41,7 @@ class SampleCNN(Encoder):
             raise ValueError(f"widths must be at least 1: stem {stem}, channels {list(channels)}, out {out}")
         self.sample_rate = sample_rate
         self.dim = out
-        self.receptive_field = 3 ** (len(channels) + 1)
+        self.receptive_field = self.hop = 3 ** (len(channels) + 1)
         widths = [stem, *channels]
         # No convolution has a bias: the batch normalisation behind it would take it away again.
         self.layers = nn.Sequential(
@@ -59,6 +59,28 @@ class SampleCNN(Encoder):
     def forward(self, audio: Tensor) -> Tensor:
         """(N, 1, T) -> (N, D), the mean over the frames."""
         return self.frames(audio).mean(dim=1)
+
+
+class SampleCNNXL(SampleCNN):
+    """SampleCNN up to 2,048 channels wide: 25 M parameters, D = 2048.
+
+    Args:
+        sample_rate: Hz of the audio; the network itself has no notion of it.
+        channels: output channels of each block.
+        out: D, the channels of the last convolution.
+        stem: channels of the strided first convolution.
+        dropout: probability that a component of a frame is zeroed in training.
+    """
+
+    def __init__(
+        self,
+        sample_rate: int = 22050,
+        channels: Sequence[int] = (128, 128, 256, 256, 512, 512, 1024, 1024, 2048),
+        out: int = 2048,
+        stem: int = 128,
+        dropout: float = 0.0,
+    ) -> None:
+        super().__init__(sample_rate, channels, out, stem, dropout)
 
 
 def _block(channels: int, out: int, pool: int = 1) -> nn.Sequential:

@@ -62,7 +62,6 @@ class MixedDataModule(LightningDataModule):
         max_bad_share: the share of files without audio above which training stops.
     """
 
-    least_views: ClassVar[int] = 2
     least_batch: ClassVar[int] = 2  # one clip alone has nobody to differ from
 
     def __init__(
@@ -105,7 +104,7 @@ class MixedDataModule(LightningDataModule):
         )
         for name, value, least in (
             ("batch_size", batch_size, self.least_batch),
-            ("views", views, self.least_views),
+            ("views", views, 1),
             ("target_sr", target_sr, 1),
         ):
             if value < least:

@@ -142,7 +142,21 @@ class Reader:
         store.read_into(row, 0, out)
         return out
 
-    def crops(self, file: int, layout: Layout, where: npt.NDArray[np.float64], out: Int16) -> None:
+    def stretch(self, file: int, start: int, length: int) -> Int16:
+        """Samples ``start`` to ``start + length`` of a file, fewer where it ends before; no more of it is read.
+
+        Raises:
+            BadAudio: the file gives no samples.
+        """
+        held = self._held(file)
+        if held is None:
+            with audio.opened(str(self.paths[file])) as recording:
+                return recording.read(self.sample_rate, start, length)
+        store, row = held
+        out = np.empty(max(0, min(length, int(store.records["length"][row]) - start)), np.int16)
+        return out[: store.read_into(row, start, out)]
+
+    def crops(self, file: int, layout: Layout, where: npt.NDArray[np.float64], out: Int16) -> npt.NDArray[np.int64]:
         """V views of T samples of a file, zero-padded at the end where the file is shorter than one.
 
         Args:
@@ -151,24 +165,29 @@ class Reader:
             where: (V,) random numbers in [0, 1).
             out: (V, T), C-contiguous, written into.
 
+        Returns:
+            (V,) the sample that each view starts at.
+
         Raises:
             BadAudio: the file gives no samples.
         """
         views, length = out.shape
         held = self._held(file)
         if held is None:
-            self._crops_of_file(str(self.paths[file]), layout, where, out)
-            return
+            return self._crops_of_file(str(self.paths[file]), layout, where, out)
         store, row = held
         samples = int(store.records["length"][row])
         starts = view_starts(samples, length, views, layout, where)
         if samples >= views * length and layout == "adjacent":
             store.read_into(row, int(starts[0]), out.reshape(-1))  # one stretch
-            return
+            return starts
         for view, start in zip(out, starts.tolist(), strict=True):
             view[store.read_into(row, start, view[: samples - start]) :] = 0
+        return starts
 
-    def _crops_of_file(self, path: str, layout: Layout, where: npt.NDArray[np.float64], out: Int16) -> None:
+    def _crops_of_file(
+        self, path: str, layout: Layout, where: npt.NDArray[np.float64], out: Int16
+    ) -> npt.NDArray[np.int64]:
         views, length = out.shape
         with audio.opened(path) as recording:
             samples = recording.samples(self.sample_rate)
@@ -193,6 +212,7 @@ class Reader:
         for view, piece in zip(out, pieces, strict=True):
             view[: len(piece)] = piece
             view[len(piece) :] = 0
+        return starts
 
     def _held(self, file: int) -> tuple[Store, int] | None:
         """The store and the record that hold a file.

@@ -21,3 +21,19 @@ class MLP(nn.Sequential):
     def forward(self, embedding: Tensor) -> Tensor:
         """(N, D) -> (N, P)."""
         return super().forward(embedding)
+
+
+class LinearTanh(nn.Sequential):
+    """D -> P, a linear layer, layer normalisation and tanh (Saeed, Grangier & Zeghidour, ICASSP 2021, section 2).
+
+    Args:
+        dim: D, the encoder's embedding dimension; filled in by the module that owns the head.
+        out: P, dimension of the projection.
+    """
+
+    def __init__(self, dim: int, out: int = 512) -> None:
+        super().__init__(nn.Linear(dim, out), nn.LayerNorm(out), nn.Tanh())
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        """(N, D) -> (N, P) in (-1, 1)."""
+        return super().forward(embedding)

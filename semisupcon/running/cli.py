@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from semisupcon.running.history import History
 from semisupcon.running.parser import Help, Parser
 from semisupcon.running.progress import StepsBar
 from semisupcon.running.refusal import refused
-from semisupcon.running.resume import check_checkpoint, check_data, with_own_config
+from semisupcon.running.resume import check_checkpoint, check_data, whole
 
 log = logging.getLogger(__name__)
 
@@ -91,6 +90,9 @@ class Command(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """The options that are the run's own."""
+        parser.add_argument(
+            "--include", type=list[str] | str | None, default=None, help="In a config: others to be read before it."
+        )
         parser.add_argument("--log", type=bool, default=False, help="Log to W&B (WANDB_MODE=offline works too).")
         parser.add_argument("--ckpt_path", type=str, default="runs", help="The folder that runs are kept in.")
         parser.add_argument("--run_name", type=str | None, default=None, help="This run's folder in it; None = date.")
@@ -106,7 +108,7 @@ class Command(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse the command line, after ``spell``ing it out."""
-        args = with_own_config(list(sys.argv[1:] if args is None else args))
+        args = whole(args)
         assert isinstance(parser, Parser)
         parser.base = self.base
         parser.given = options(args)  # beforehand, since a config file that cannot be read is named so
@@ -229,6 +231,7 @@ class Command(LightningCLI):
             path = folder / f"config-{number}.yaml"
         config = self.config.clone()
         config["run_name"] = None  # that is the folder's; another run of this config has another
+        config["include"] = None  # all of it is here
         path.write_text(self.parser.dump(config, skip_none=False, format="yaml"))
         if self._wandb is not None:
             (folder / "wandb_id.txt").write_text(f"{self._wandb}\n")

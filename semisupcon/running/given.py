@@ -45,6 +45,46 @@ def explicit_none(args: Sequence[str]) -> list[str]:
     return ["null" if arg == "None" and i and out[i - 1].startswith("--") else arg for i, arg in enumerate(out)]
 
 
+def included(args: Sequence[str]) -> list[str]:
+    """The arguments with, in front of each config, the configs that it names under ``include``, each once.
+
+    A path is taken from the folder of the config that names it. What is already there is not read again, so that a
+    later config still wins.
+
+    Raises:
+        UserError: a config is missing or no YAML; the message names it.
+    """
+    out: list[str] = []
+    seen = {Path(name).expanduser().resolve() for name in _configs(args)}
+    for arg, following in zip(args, [*args[1:], ""], strict=False):
+        if config := _CONFIG.match(arg):
+            name = following if config[1] is None else config[1]
+            out += [f"--config={each}" for each in _below(name, seen)]
+        out.append(arg)
+    return out
+
+
+def _configs(args: Sequence[str]) -> Iterator[str]:
+    for arg, following in zip(args, [*args[1:], ""], strict=False):
+        if config := _CONFIG.match(arg):
+            yield following if config[1] is None else config[1]
+
+
+def _below(name: str, seen: set[Path]) -> Iterator[Path]:
+    """The configs that a config includes, those that they include before them."""
+    folder = Path() if name.lstrip().startswith("{") else Path(name).expanduser().parent
+    named = read_config(name).get("include") or []
+    for each in [named] if isinstance(named, str) else named:
+        path = folder / str(each)
+        if path.resolve() in seen:
+            continue
+        seen.add(path.resolve())
+        if not path.is_file():
+            raise UserError(f"--config {name}: it includes {each}, and there is no file {path}.")
+        yield from _below(str(path), seen)
+        yield path
+
+
 def options(args: Sequence[str]) -> list[Given]:
     """Every option of a command line and of its config files, in the order in which they count.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,21 @@ from torch import nn
 
 from semisupcon import checkpoint
 from semisupcon.errors import UserError
-from semisupcon.running.given import options
+from semisupcon.running.given import included, options
 
 log = logging.getLogger(__name__)
 
 _STATE = {"loops", "optimizer_states", "pytorch-lightning_version"}
 _SHOWN = 8  # differences listed in an error
+
+
+def whole(args: Sequence[str] | None) -> list[str]:
+    """A command line (None = this process's) with all the configs that it stands for; of a whole one the same.
+
+    Raises:
+        UserError: a config or a checkpoint to go on from cannot be read.
+    """
+    return included(with_own_config(list(sys.argv[1:] if args is None else args)))
 
 
 def with_own_config(args: list[str]) -> list[str]:

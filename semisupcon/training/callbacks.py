@@ -9,16 +9,13 @@ from typing import Any
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
-from torch import Tensor
 
 from semisupcon.batch import Batch
-from semisupcon.objectives.targets import Views
+from semisupcon.training.pretraining import Matrices, Pretraining
 
 
 class SimilarityPicture(Callback):
     """Draws a batch's similarity matrix beside its target matrix, into the run's folder and every logger that is on.
-
-    Labelled clips come first, sorted by their first label; so the blocks of a class show.
 
     Args:
         every_n_steps: optimizer steps between pictures; 0 for none. The first step has one too, and the last where
@@ -37,35 +34,34 @@ class SimilarityPicture(Callback):
         """Draw when it is time."""
         step = trainer.global_step
         wanted = step == 1 or step % max(1, self.every_n_steps) == 0 or step == trainer.max_steps
-        if not self.every_n_steps or not wanted or step == self._drawn or not trainer.is_global_zero or not len(batch):
+        if not self.every_n_steps or not wanted or step == self._drawn or not trainer.is_global_zero:
             return
         self._drawn = step
         assert self.folder is not None
+        assert isinstance(pl_module, Pretraining)
+        shown = pl_module.pictured(outputs, batch, self.views)
+        if shown is None:
+            return
         (self.folder / "pictures").mkdir(exist_ok=True)
         path = self.folder / "pictures" / f"similarity-{step:07d}.png"
-        per_clip = batch.audio.shape[1]
-        clips = _in_order(batch)[: max(1, self.views // per_clip)]
-        rows = (clips[:, None] * per_clip + torch.arange(per_clip, device=clips.device)).flatten()
-        shown: Views = outputs["views"][rows]
-        logits, targets, keep = pl_module.matrices(shown, per_clip)  # type: ignore[operator]
-        figure = draw(logits, targets, keep, f"step {step:,}")
+        figure = draw(shown, f"step {step:,}")
         figure.savefig(path)
         for logger in trainer.loggers:
             _send(logger, figure, path, step)
 
 
-def draw(logits: Tensor, targets: Tensor, keep: Tensor, title: str) -> Any:
-    """Three panels: similarities (A, C), targets (A, C), and the row-wise softmax that the loss compares with them."""
+def draw(shown: Matrices, title: str) -> Any:
+    """Three panels: similarities (A, C), the row-wise softmax that the loss compares with the targets, the targets."""
     from matplotlib.figure import Figure
 
-    logits = logits.float().cpu()
-    keep = keep.cpu()
+    logits = shown.logits.float().cpu()
+    keep = shown.keep.cpu()
     softmax = torch.softmax(logits.masked_fill(~keep, -torch.inf), dim=1)
-    wanted = targets.float().cpu()
+    wanted = shown.targets.float().cpu()
     wanted = wanted / wanted.sum(dim=1, keepdim=True).clamp_min(1e-9)
-    shown = torch.cat([softmax, wanted]).flatten()
-    shown = shown[:: math.ceil(shown.numel() / 2**24) or 1]  # quantile takes no more
-    top = float(shown.quantile(0.995).clamp_min(1e-3)) if shown.numel() else 1.0
+    both = torch.cat([softmax, wanted]).flatten()
+    both = both[:: math.ceil(both.numel() / 2**24) or 1]  # quantile takes no more
+    top = float(both.quantile(0.995).clamp_min(1e-3)) if both.numel() else 1.0
     figure = Figure(figsize=(13, 4.6), layout="constrained", dpi=100)
     panels = (
         ("similarity (logits)", logits.masked_fill(~keep, torch.nan), None, "viridis"),
@@ -75,20 +71,12 @@ def draw(logits: Tensor, targets: Tensor, keep: Tensor, title: str) -> Any:
     for axes, (name, matrix, most, colours) in zip(figure.subplots(1, 3), panels, strict=True):
         drawn = axes.imshow(matrix, cmap=colours, vmin=None if most is None else 0, vmax=most, interpolation="nearest")
         axes.set_title(name, fontsize=10)
-        axes.set_xlabel("candidate view")
-        axes.set_ylabel("anchor view")
+        axes.set_xlabel(shown.candidate)
+        axes.set_ylabel(shown.anchor)
         axes.set_facecolor("0.85")
         figure.colorbar(drawn, ax=axes, shrink=0.8)
-    figure.suptitle(f"{title}: labelled clips first, by label; then unlabelled ones", fontsize=11)
+    figure.suptitle(": ".join(part for part in (title, shown.order) if part), fontsize=11)
     return figure
-
-
-def _in_order(batch: Batch) -> Tensor:
-    """(B,) clips, labelled ones first and sorted by their first label."""
-    if not batch.labels.shape[1]:
-        return torch.arange(len(batch), device=batch.file.device)
-    first = torch.where(batch.labels > 0, 1.0, 0.0).argmax(dim=1)
-    return torch.argsort(first + (~batch.labelled) * (batch.labels.shape[1] + 1), stable=True)
 
 
 def _send(logger: Any, figure: Any, path: Path, step: int) -> None:

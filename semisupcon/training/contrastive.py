@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import torch
-from pytorch_lightning import LightningModule
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
-from semisupcon import checkpoint as checkpoints
 from semisupcon.batch import Batch
 from semisupcon.encoders.base import Encoder
 from semisupcon.objectives import diagnostics
@@ -19,14 +17,14 @@ from semisupcon.objectives.kernel import Rows, rows_in_chunks
 from semisupcon.objectives.signals import SharedLabels, Signal
 from semisupcon.objectives.targets import Pairing, Unknown, Views, target_matrix
 from semisupcon.running.ranks import sum_over_ranks, world_size
+from semisupcon.table import Task
 from semisupcon.training.gather import gather, identify
-
-Matrices = tuple[Tensor, Tensor, Tensor]
+from semisupcon.training.pretraining import Matrices, Pretraining
 
 ANCHORS = 2  # the place of their number in ``Contrastive._sums``
 
 
-class Contrastive(LightningModule):
+class Contrastive(Pretraining):
     """Semi-supervised contrastive learning (Guinot, Quinton, Fazekas 2024, arXiv 2407.13840).
 
     Labels, where there are some, shape the target contrastive matrix; without labels this is SimCLR/CLMR, with
@@ -44,6 +42,8 @@ class Contrastive(LightningModule):
         chunk: anchors that the loss is computed for at a time; bounds its memory, changes nothing else.
     """
 
+    least_views = 2
+
     def __init__(
         self,
         encoder: Encoder,
@@ -56,21 +56,18 @@ class Contrastive(LightningModule):
         unlabelled_pairs: Unknown = "negative",
         chunk: int = 512,
     ) -> None:
-        super().__init__()
-        self.encoder = encoder
+        super().__init__(encoder, optimizer, scheduler)
         self.projection = projection(encoder.dim)
         self.similarity = similarity
-        self.optimizer, self.scheduler = optimizer, scheduler
         self.signal = signal or SharedLabels()
         self.pairing = pairing or Pairing()
         self.unlabelled_pairs: Unknown = unlabelled_pairs
         self.chunk = chunk
-        self.samples: int | None = None
-        """T of the views it is trained on; in the checkpoint, so that a probe cuts its segments alike."""
 
-    def forward(self, audio: Tensor) -> Tensor:
-        """(N, 1, T) -> (N, D) embeddings."""
-        return self.encoder(audio)
+    def prepare(self, labels: Tensor, tasks: Sequence[Task]) -> None:
+        """Let the signal see the labels."""
+        if len(labels):
+            self.signal.prepare(labels, tasks)
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Any]:
         """Views in, loss out; the loss is the mean over the anchors of all ranks."""
@@ -81,7 +78,7 @@ class Contrastive(LightningModule):
         sums = self._sums(found, labelled, batch)
         # DDP takes the mean of the ranks' gradients, so the share of this rank's anchors is taken times the ranks.
         loss = world_size() * found.loss.sum() / sums[ANCHORS].clamp_min(1)
-        if self._is_logged():
+        if self.is_logged():
             self._log("train", sums, self._diagnose(embedding, views))
         elif len(batch):  # for the progress bar; numbers are read back from the device in the steps that are logged
             self.log("train/loss", sums[0] / sums[ANCHORS].clamp_min(1), prog_bar=True, batch_size=len(batch))
@@ -92,33 +89,27 @@ class Contrastive(LightningModule):
         views = self._views(batch, self.projection(self._encode(batch)))
         self._log("val", self._sums(*self._rows(views, batch.audio.shape[1]), batch), {})
 
-    def matrices(self, views: Views, per_clip: int) -> Matrices:
+    def pictured(self, outputs: dict[str, Any], batch: Batch, most: int) -> Matrices | None:
+        """Whole clips, labelled ones first and sorted by their first label, so that the blocks of a class show."""
+        if not len(batch):
+            return None
+        per_clip = batch.audio.shape[1]
+        clips = _in_order(batch)[: max(1, most // per_clip)]
+        rows = (clips[:, None] * per_clip + torch.arange(per_clip, device=clips.device)).flatten()
+        order = "labelled clips first, by label; then unlabelled ones"
+        return Matrices(*self.matrices(outputs["views"][rows], per_clip), order)
+
+    def matrices(self, views: Views, per_clip: int) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, targets and keep, (A, C) each, of some views; for looking at."""
         with torch.no_grad():
             anchors, candidates = self.pairing.select(views, per_clip)
             targets, keep = target_matrix(anchors, candidates, self.signal, self.unlabelled_pairs)
             return self.similarity(anchors.embedding, candidates.embedding), targets, keep
 
-    def configure_optimizers(self) -> Any:
-        """The optimizer over all parameters, and the schedule where there is one."""
-        optimizer = self.optimizer(self.parameters())
-        if self.scheduler is None:
-            return optimizer
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "step", "monitor": "train/loss"},
-        }
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write into the checkpoint what the encoder is, so that it can be built from the file alone."""
-        checkpoint[checkpoints.KEY] = checkpoints.describe(self.encoder, self.samples)
-
     def _encode(self, batch: Batch) -> Tensor:
         """(B, V, 1, T) -> (B*V, D)."""
-        if len(batch):
-            return self.encoder(batch.audio.flatten(0, 1))
-        # Every file was broken. Silence is encoded and dropped: other ranks wait for this one's gradient, which is 0.
-        return self.encoder(batch.audio.new_zeros(2, *batch.audio.shape[2:]))[:0]
+        embedding = self.encoder(self.heard(batch))
+        return embedding if len(batch) else embedding[:0]
 
     def _views(self, batch: Batch, embedding: Tensor) -> Views:
         """What the targets need to know of each view: (B, ...) -> (B*V, ...)."""
@@ -152,11 +143,6 @@ class Contrastive(LightningModule):
         clips = (batch.labelled, torch.ones_like(batch.labelled))
         return sum_over_ranks(torch.stack([part.sum().float() for part in (*parts, *clips)]))
 
-    def _is_logged(self) -> bool:
-        """Whether this is one of the steps that Lightning logs, or the last one."""
-        step, every = self.global_step + 1, getattr(self.trainer, "log_every_n_steps", 1)
-        return bool(every) and (step % every == 0 or step == self.trainer.max_steps)
-
     def _diagnose(self, embedding: Tensor, views: Views) -> dict[str, Tensor]:
         """The shape of this rank's embeddings, at the steps that are logged: a decomposition is not free."""
         if len(embedding) < 2:
@@ -183,3 +169,11 @@ class Contrastive(LightningModule):
         if anchors > with_labels:
             values["loss_self_supervised"] = (total - supervised) / (anchors - with_labels)
         self.log_dict({f"{stage}/{name}": value for name, value in {**values, **more}.items()}, batch_size=int(clips))
+
+
+def _in_order(batch: Batch) -> Tensor:
+    """(B,) clips, labelled ones first and sorted by their first label."""
+    if not batch.labels.shape[1]:
+        return torch.arange(len(batch), device=batch.file.device)
+    first = torch.where(batch.labels > 0, 1.0, 0.0).argmax(dim=1)
+    return torch.argsort(first + (~batch.labelled) * (batch.labels.shape[1] + 1), stable=True)

@@ -7,6 +7,7 @@ import torch
 from torch_audiomentations import ApplyImpulseResponse
 from torchaudio.functional import fftconvolve
 
+from benchmarks.clock import held
 from semisupcon.augment.reverb import EARLY, LOUDEST, Reverb
 from semisupcon.errors import UserError
 
@@ -165,6 +166,55 @@ def test_examples_have_rooms_of_their_own_and_do_not_hear_each_other():
     some, every = drawn_alike(Reverb(), alone, together)
     torch.testing.assert_close(some[2], every[2], atol=1e-5, rtol=1e-4)
     assert not some[[0, 1, 3]].any()
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1e6])
+def test_the_tail_is_noise_without_seams(seconds):
+    """As loud where its pieces overlap as elsewhere, but for the decay, and like itself at no distance."""
+    room = Reverb((seconds, seconds), damping=(1e9, 1e9), pre_delay=(0.0, 0.0), early=QUIET)
+    rooms = responses(room, 400, 4000) * 10 ** (3 / seconds * torch.arange(4000) / RATE)
+    rooms = rooms[:, 400:]  # behind the early reflections of the smaller room
+    power = rooms.square().mean(0)
+    blurred = power.unfold(0, 16, 16).mean(1) / power.mean()
+    assert blurred.numpy() == pytest.approx(1, abs=7 * math.sqrt(2 / (400 * 16)))
+    spectrum = torch.fft.rfft(rooms, n=2 * rooms.shape[1]).abs().square().mean(0)
+    alike = torch.fft.irfft(spectrum)[: rooms.shape[1] // 2]
+    assert (alike[1:] / alike[0]).abs().max() < 7 / math.sqrt(400 * rooms.shape[1] / 2)
+
+
+def test_the_size_of_a_room_does_not_depend_on_the_place_in_the_batch():
+    rooms = responses(Reverb((0.05, 0.5), damping=(1e7, 1e7)), 300, 4000, rate=4000)
+    times = np.log([decay_time(room, 4000) for room in rooms])
+    assert abs(np.corrcoef(times, np.arange(300))[0, 1]) < 0.2
+
+
+def test_some_examples_get_a_room_and_the_others_stay_bit_by_bit():
+    audio = torch.randn(9, 1, 20000, generator=torch.Generator().manual_seed(1))
+    rows, out = torch.tensor([1, 2, 5, 8]), audio.clone()
+    torch.manual_seed(0)
+    Reverb((0.05, 1.0)).effect_(out, rows, RATE, 1.0)
+    (expected,) = drawn_alike(Reverb((0.05, 1.0)), audio[rows])
+    assert torch.equal(out[rows], expected)
+    rest = torch.tensor([0, 3, 4, 6, 7])
+    assert torch.equal(out[rest], audio[rest])
+
+
+@pytest.mark.parametrize("bounds", [(0.2, 1.5), (1.5, 1.5), (0.18, 10.7), (10.0, 10.0)])
+def test_memory_is_bounded_whatever_the_rooms(bounds):
+    transform, audio = Reverb(bounds), torch.zeros(32, 1, 30000)
+    assert held(lambda: transform.effect(audio, RATE, 1.0), audio.device) / audio.nbytes < 1 + transform.working
+
+
+def test_small_rooms_take_short_transforms(monkeypatch):
+    lengths, transform = [], torch.fft.irfft
+
+    def note(spectrum, n):
+        lengths.append(n)
+        return transform(spectrum, n=n)
+
+    monkeypatch.setattr(torch.fft, "irfft", note)
+    Reverb().effect(torch.zeros(64, 1, 59049), RATE, 1.0)
+    assert {n for n in lengths if n > 59049} == {65536, 73728, 81920, 98304}
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000])

@@ -1,6 +1,6 @@
 """MusicNet in miniature: musicnet_metadata.csv, train_data/, train_labels/ and so on of zenodo.org/records/5120004."""
 
-from fractions import Fraction
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pytest
 
 from semisupcon.datasets import load, musicnet
 from semisupcon.errors import UserError
+from semisupcon.table import NOTE
 
 METADATA = "id,composer,composition,movement,ensemble,source,transcriber,catalog_name,seconds"
 LABELS = "start_time,end_time,instrument,note,start_beat,end_beat,note_value"
@@ -161,7 +162,7 @@ def test_notes_are_in_seconds_and_sorted_by_start(tmp_path, recording):
     file = tmp_path / "train_labels/1727.csv"
     file.write_text("\n".join([LABELS, "44100,66150,1,60,1,1,Quarter", *NOTES]))
     found = musicnet.notes(tmp_path, recording)
-    assert found.dtype == musicnet.NOTE
+    assert found.dtype == NOTE
     assert found["start"].tolist() == [9182 / 44100] * 3 + [1.0]
     assert found["end"].tolist() == [33758 / 44100, 62430 / 44100, 90078 / 44100, 1.5]
     assert list(zip(found["program"].tolist(), found["note"].tolist(), strict=True)) == [
@@ -190,35 +191,15 @@ def test_notes_that_are_missing_or_not_as_published_are_named(tmp_path):
         musicnet.notes(tmp_path, 1727)
 
 
-def _slowly(samples: list[tuple[int, int, int, int]], frames: int, hop: Fraction, start: Fraction) -> np.ndarray:
-    """The definition, in exact fractions: a note sounds at the moments from its start up to, and without, its end."""
-    out = np.zeros((frames, 11, 128), bool)
-    for frame in range(frames):
-        moment = start + frame * hop
-        for begin, end, program, note in samples:
-            if Fraction(begin, 44100) <= moment < Fraction(end, 44100):
-                out[frame, [1, 7, 41, 42, 43, 44, 61, 69, 71, 72, 74].index(program), note] = True
-    return out
+def test_the_task_knows_the_notes_of_its_recordings(tmp_path):
+    _, task = load("musicnet", root=str(_write(tmp_path)))
+    assert task.notes.programs == musicnet.PROGRAMS
+    assert task.notes.instruments == tuple(musicnet.INSTRUMENTS.values())
+    np.testing.assert_array_equal(task.notes.read("train_data/1727.wav"), musicnet.notes(tmp_path, 1727))
+    again = pickle.loads(pickle.dumps(task))  # as loading processes are given it
+    assert again == task == load("musicnet", root=str(tmp_path))[1]
+    assert len(again.notes.read("test_data/2303.wav")) == 3
 
 
-# 10 ms is 441 samples: many of the notes below begin or end exactly on a frame.
-@pytest.mark.parametrize("hop", [Fraction(1, 100), Fraction(160, 16000), Fraction(512, 22050), Fraction(7, 44100)])
-@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 20), Fraction(-1, 210)])
-def test_the_roll_is_that_of_a_slow_loop(hop, start):
-    rng = np.random.default_rng(0)
-    samples = []
-    for _ in range(120):
-        begin = int(rng.integers(0, 40)) * 441 + int(rng.choice([0, 0, -1, 1, 200]))
-        length = int(rng.choice([0, 1, 441, 882, 3000, 20000]))
-        begin = max(begin, 0)
-        samples.append((begin, begin + length, int(rng.choice(musicnet.PROGRAMS)), int(rng.integers(50, 60))))
-    played = np.array([(begin / 44100, end / 44100, *rest) for begin, end, *rest in samples], musicnet.NOTE)
-    found = musicnet.roll(played, 60, float(hop), float(start))
-    np.testing.assert_array_equal(found, _slowly(samples, 60, hop, start))
-    assert found.any()
-
-
-def test_a_roll_of_no_notes_and_of_no_frames():
-    assert musicnet.roll(np.empty(0, musicnet.NOTE), 5, 0.01).shape == (5, 11, 128)
-    assert musicnet.roll(np.array([(0, 1, 1, 60)], musicnet.NOTE), 0, 0.01).shape == (0, 11, 128)
+def test_the_instruments_are_the_published_ones():
     assert tuple(musicnet.INSTRUMENTS) == musicnet.PROGRAMS == (1, 7, 41, 42, 43, 44, 61, 69, 71, 72, 74)

@@ -347,3 +347,17 @@ def test_the_cache_folder_follows_the_environment(monkeypatch):
     assert corpus.cache_folder() == Path.home() / ".cache/semisupcon"
     monkeypatch.setenv("SEMISUPCON_CACHE", "~/here")
     assert corpus.cache_folder() == Path.home() / "here"
+
+
+def test_chords_have_keys_of_their_own(listed, clips):
+    table, task = load("synth_key", root=str(listed), chords=True)
+    by_path = {clip.path: clip for clip in clips}
+    for path, labels in zip(table.path.tolist(), table.labels, strict=True):
+        clip = by_path[path]
+        if clip.kind == "chord":
+            assert task.classes[labels.argmax()] == f"{NAMES[clip.midi % 12]} {clip.mode}"
+            played = {event.midi % 12 for event in events(clip, np.random.default_rng(0))}
+            third = 4 if clip.mode == "major" else 3
+            assert played == {clip.midi % 12, (clip.midi + third) % 12, (clip.midi + 7) % 12}
+        else:
+            assert np.isnan(labels).all()

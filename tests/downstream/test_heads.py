@@ -122,3 +122,10 @@ def test_a_linear_head_is_linear_and_an_mlp_has_one_hidden_layer():
     torch.testing.assert_close(head(x + y) + head(torch.zeros(1, 5)), head(x) + head(y))
     loss = functional.cross_entropy(head(x), torch.tensor([3]))
     torch.testing.assert_close(head.loss(head(x), torch.eye(7)[[3]]), loss)
+
+
+@pytest.mark.parametrize("task", [GENRE, TAGS, MOOD])
+def test_what_is_minimised_is_the_loss_of_the_scores(task):
+    head, embedding = Head(4, task), torch.randn(5, 4)
+    labels = torch.eye(3)[[0, 1, 2, 0, 1]][:, : len(task.classes)]
+    assert torch.equal(head.training_loss(embedding, labels), head.loss(head(embedding), labels))

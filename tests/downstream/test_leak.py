@@ -32,12 +32,12 @@ def corpus(tmp_path):
 def pretraining(tmp_path):
     """A function that leaves what pretraining leaves beside its checkpoint, and returns the checkpoint's name."""
 
-    def leave(rows, roots=None):
-        (tmp_path / "run").mkdir(exist_ok=True)
-        with (tmp_path / "run" / "split.csv").open("w", newline="") as file:
+    def leave(rows, roots=None, run="run"):
+        (tmp_path / run).mkdir(exist_ok=True)
+        with (tmp_path / run / "split.csv").open("w", newline="") as file:
             csv.writer(file).writerows([("corpus", "path", "use"), *rows])
-        (tmp_path / "run" / "data.json").write_text(json.dumps({} if roots is None else {"roots": roots}))
-        return str(tmp_path / "run" / "last.ckpt")
+        (tmp_path / run / "data.json").write_text(json.dumps({} if roots is None else {"roots": roots}))
+        return str(tmp_path / run / "last.ckpt")
 
     return leave
 
@@ -76,6 +76,18 @@ def test_a_copy_under_another_name_counts_unless_files_are_not_to_be_looked_into
     path = pretraining([*rows, ("tone", "1.wav", "labelled")], {"other": str(tmp_path / "other")})
     assert seen_in_pretraining(path, corpus) == 2  # file 1 by its path and as a copy, once; and file 2
     assert seen_in_pretraining(path, corpus, content=False) == 1
+
+
+def test_a_file_that_any_of_several_encoders_was_trained_on_counts_once(corpus, pretraining, tmp_path):
+    one = pretraining([("tone", "1.wav", "labelled"), ("tone", "2.wav", "val")], run="one")
+    other = pretraining([("tone", "1.wav", "unlabelled"), ("tone", "3.wav", "unlabelled")], run="other")
+    assert seen_in_pretraining([one, other], corpus) == 2
+    assert seen_in_pretraining([one], corpus) == 1
+    assert seen_in_pretraining([], corpus) == 0
+    unknown = str(tmp_path / "alone.ckpt")
+    assert seen_in_pretraining([one, unknown], corpus) == 1
+    clean = pretraining([("tone", "0.wav", "labelled")], run="clean")
+    assert seen_in_pretraining([clean, unknown], corpus) is None
 
 
 def test_what_cannot_be_known_is_none(corpus, pretraining, tmp_path):

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from semisupcon.encoders import MFCC, Encoder, SampleCNN, build
+from semisupcon.encoders.base import Origin
 from semisupcon.errors import UserError
 
 
@@ -149,3 +150,26 @@ def test_audio_of_another_shape_is_refused(shape):
 def test_an_encoder_without_frames_says_so():
     with pytest.raises(UserError, match="MFCC embeds a whole clip and has no frames"):
         MFCC().frames(torch.zeros(1, 1, 4096))
+
+
+def test_frames_lie_a_hop_apart_and_stand_for_the_middle_of_what_they_cover():
+    encoder = small()
+    assert (encoder.receptive_field, encoder.hop) == (27, 27)
+    assert encoder.frame_centres(3).tolist() == [13.5, 40.5, 67.5]
+    encoder.hop = 10  # overlapping frames
+    assert encoder.frame_centres(3).tolist() == [13.5, 23.5, 33.5]
+    with pytest.raises(UserError, match=r"MFCC does not say where its frames lie \(no hop\)"):
+        MFCC().frame_centres(1)
+
+
+def test_origins_are_its_own_or_those_of_the_encoders_in_it():
+    left, right = small(), small()
+    both = Pair(left, [right])
+    assert both.origins() == []
+    right.origin = Origin("right.ckpt", 5)
+    assert both.origins() == [Origin("right.ckpt", 5)]
+    left.origin = Origin("left.ckpt", None)
+    assert both.origins() == [Origin("left.ckpt", None), Origin("right.ckpt", 5)]
+    both.origin = Origin("both.ckpt", 7)
+    assert both.origins() == [Origin("both.ckpt", 7)]
+    assert build(both.spec).origins() == []

@@ -3,7 +3,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from semisupcon.encoders import SampleCNN
+from semisupcon.encoders import SampleCNN, SampleCNNXL, build
 
 
 def tiny(blocks=3, **kwargs):
@@ -23,6 +23,24 @@ def test_parameter_count_of_the_papers_network():
     # The 2.43 M of public code are these, 2,944 biases in front of batch normalisations and an unused 512 -> 128.
     assert count == parameters((128, 128, *(256,) * 6, 512), 512, 128) == 2_365_568
     assert count + 2_944 + 512 * 128 + 128 == 2_434_176
+
+
+def test_parameter_count_of_the_xl():
+    encoder = SampleCNNXL()
+    channels = (128, 128, 256, 256, 512, 512, 1024, 1024, 2048)
+    assert sum(p.numel() for p in encoder.parameters()) == parameters(channels, 2048, 128) == 25_182_336
+    assert (encoder.dim, encoder.receptive_field) == (2048, 3**10)
+
+
+def test_the_xl_is_samplecnn_with_other_defaults_and_describes_itself_as_such():
+    narrow = {"sample_rate": 8000, "channels": [4, 4], "out": 6, "stem": 3, "dropout": 0.5}
+    xl = SampleCNNXL(**narrow)
+    assert xl.spec == {"class_path": "semisupcon.encoders.samplecnn.SampleCNNXL", "init_args": narrow}
+    again = build(xl.spec)
+    plain = SampleCNN(**narrow)
+    for other in (again, plain):
+        other.load_state_dict(xl.state_dict())
+        assert torch.equal(other.eval()(torch.ones(1, 1, 60)), xl.eval()(torch.ones(1, 1, 60)))
 
 
 def test_parameter_count_of_a_small_network():
@@ -55,7 +73,7 @@ def test_one_frame_listens_to_all_of_its_receptive_field(blocks, clips, stretch)
 @pytest.mark.parametrize("samples", [81, 82, 100, 161, 162, 500])
 def test_any_length_from_one_receptive_field_on(samples):
     encoder = tiny().eval()
-    assert encoder.receptive_field == 81
+    assert encoder.receptive_field == encoder.hop == 81
     audio = torch.randn(2, 1, samples)
     assert encoder.frames(audio).shape == (2, samples // 81, 6)
     torch.testing.assert_close(encoder(audio), encoder.frames(audio).mean(dim=1))

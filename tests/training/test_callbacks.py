@@ -11,6 +11,7 @@ from semisupcon.objectives.similarity import Cosine
 from semisupcon.training import callbacks
 from semisupcon.training.callbacks import SimilarityPicture
 from semisupcon.training.contrastive import Contrastive
+from semisupcon.training.pretraining import Matrices
 
 NAN = float("nan")
 
@@ -65,11 +66,11 @@ def test_not_drawn_where_it_is_not_wanted_or_there_is_nothing_to_draw(module, tm
 def test_labelled_clips_come_first_sorted_by_their_first_label(module, tmp_path, monkeypatch):
     """Clips 2, 4 (class 0), 3 (class 1), 0 (class 2), then the unlabelled 1; two views each."""
     shown = []
-    monkeypatch.setattr(callbacks, "draw", lambda *matrices: shown.append(matrices) or SimpleNamespace(savefig=str))
+    monkeypatch.setattr(callbacks, "draw", lambda *given: shown.append(given) or SimpleNamespace(savefig=str))
     callback = SimilarityPicture(every_n_steps=1)
     callback.folder = tmp_path
     draw(module, callback, make_batch(MIXED), step=1)
-    _, targets, keep, _ = shown[0]
+    targets, keep = shown[0][0].targets, shown[0][0].keep
     clip = torch.tensor([2, 4, 3, 0, 1]).repeat_interleave(2)
     alike = torch.tensor([0, 1, 2, 3, 2])[clip]  # clips 2 and 4 share a class
     assert torch.equal(targets, ((alike[:, None] == alike[None, :]) & ~torch.eye(10, dtype=torch.bool)).float())
@@ -77,7 +78,7 @@ def test_labelled_clips_come_first_sorted_by_their_first_label(module, tmp_path,
     few = SimilarityPicture(every_n_steps=1, views=5)
     few.folder = tmp_path
     draw(module, few, make_batch(MIXED), step=1)
-    assert shown[1][1].shape == (4, 4)  # whole clips
+    assert shown[1][0].targets.shape == (4, 4)  # whole clips
 
 
 def test_sent_to_the_loggers_that_take_pictures(module, tmp_path):
@@ -106,4 +107,4 @@ def test_training_is_not_disturbed_by_a_picture(module, tmp_path):
 
 def test_a_picture_of_more_views_than_quantile_takes():
     matrix = torch.zeros(3000, 3000)
-    callbacks.draw(matrix, matrix, torch.ones(3000, 3000, dtype=torch.bool), "large")
+    callbacks.draw(Matrices(matrix, matrix, torch.ones(3000, 3000, dtype=torch.bool)), "large")

@@ -142,7 +142,7 @@ def _figure(sound: Sound, axis: str) -> str:
     # Loaded when played only: browsers refuse a hundred players that are ready at once.
     return (
         f'<figure data-seconds="{sound.seconds:.4f}"><figcaption><b>{_text(sound.label)}</b>'
-        f"<span>{_text(' · '.join(sound.notes))}</span></figcaption>"
+        f"<span>{_text(' · '.join(sound.notes)).replace(' dB', '&nbsp;dB')}</span></figcaption>"
         f'<div class="see"><img alt="spectrogram, {_text(sound.label)}" '
         f'src="data:image/png;base64,{_base64(plots.png(sound.picture))}">{axis}<i></i></div>'
         f'<audio controls preload="none" src="data:audio/flac;base64,{_base64(sound.flac)}"></audio></figure>\n'

@@ -95,7 +95,7 @@ def overview(
     wide, high = 2.1, 0.78
     width = left + len(columns) * (wide + gap) + right
     tall = top + len(rows) * (high + gap) + bottom
-    figure = Figure(figsize=(width, tall), dpi=110)
+    figure = Figure(figsize=(width, tall), dpi=100)
     FigureCanvasAgg(figure)
     for at, (name, pictures) in enumerate(rows):
         for column, picture in enumerate(pictures):

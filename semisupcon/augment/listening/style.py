@@ -26,6 +26,7 @@ nav a {
   padding: .15rem .6rem; border-radius: 1rem; background: var(--chip); color: var(--ink); font-size: .8rem;
   text-decoration: none; white-space: nowrap;
 }
+@media (min-width: 60rem) { nav { flex-wrap: wrap; } html { scroll-padding-top: 6rem; } }
 nav a:hover, nav a:focus-visible { background: var(--accent); color: var(--card); }
 nav a.preset { box-shadow: inset 0 0 0 1px var(--accent); }
 button {

@@ -51,12 +51,17 @@ def synth_tags(root: str | None = None) -> tuple[Table, Task]:
     return _task("synth_tags", "multilabel", TAGS, root, lambda row: row["tags"].split())
 
 
-def synth_key(root: str | None = None) -> tuple[Table, Task]:
+def synth_key(root: str | None = None, chords: bool = False) -> tuple[Table, Task]:
     """The key, C major to B minor, of a phrase or a chord progression; unknown for single notes and chords.
 
-    Args and Raises: as ``synth_instrument``.
+    Args:
+        root: as for ``synth_instrument``.
+        chords: the sustained chords instead, each by its root and mode, and nothing else: far easier.
+
+    Raises:
+        UserError: as ``synth_instrument``.
     """
-    return _task("synth_key", "key", KEYS, root, lambda row: row["key"])
+    return _task("synth_key", "key", KEYS, root, lambda row: row["chord" if chords else "key"])
 
 
 def synth_mood(root: str | None = None) -> tuple[Table, Task]:

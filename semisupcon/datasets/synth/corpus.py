@@ -20,9 +20,9 @@ from semisupcon.cache import cache_folder
 from semisupcon.datasets.synth.plan import Clip, Params, plan
 from semisupcon.errors import UserError
 
-VERSION = 1  # raise it with every change of what the synthesiser makes; it is part of the folder's name
+VERSION = 2  # raise it with every change of what the synthesiser makes; it is part of the folder's name
 INDEX = "index.csv"
-COLUMNS = ("path", "split", "player", "instrument", "kind", "pitch", "key", "arousal", "valence", "tags")
+COLUMNS = ("path", "split", "player", "instrument", "kind", "pitch", "key", "chord", "arousal", "valence", "tags")
 
 
 def folder_of(params: Params) -> Path:
@@ -153,7 +153,7 @@ def _write_index(path: Path, clips: list[Clip]) -> None:
         for clip in clips:
             mood = ("", "") if clip.mood is None else tuple(f"{value:.4f}" for value in clip.mood)
             writer.writerow(
-                (clip.path, clip.split, clip.group, clip.instrument, clip.kind, clip.pitch, clip.key, *mood,
+                (clip.path, clip.split, clip.group, clip.instrument, clip.kind, clip.pitch, clip.key, clip.chord, *mood,
                  " ".join(clip.tags))
             )  # fmt: skip
 

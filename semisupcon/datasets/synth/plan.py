@@ -112,6 +112,11 @@ class Clip:
         return f"{NAMES[self.midi % 12]} {self.mode}" if self.kind in ("phrase", "progression") else ""
 
     @property
+    def chord(self) -> str:
+        """Root and mode of a single sustained chord, else empty."""
+        return f"{NAMES[self.midi % 12]} {self.mode}" if self.kind == "chord" else ""
+
+    @property
     def tags(self) -> tuple[str, ...]:
         """Those of ``TAGS`` that hold."""
         moving, voiced = self.kind in ("phrase", "progression"), self.kind != "note"
