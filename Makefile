@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-slow lint
+.PHONY: demo test test-slow compare lint
 
 demo: .venv/installed
 	$(BIN)/python -m semisupcon.demo
@@ -12,6 +12,9 @@ test: .venv/installed-dev
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+compare: .venv/installed-dev
+	$(BIN)/python -m benchmarks.compare
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

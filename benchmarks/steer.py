@@ -20,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.compare import cell
-from benchmarks.runs import ROOT, Estimate, Truth, call, configs
+from benchmarks.runs import ROOT, Estimate, Truth, call, configs, prepare
 from benchmarks.show import table
 from semisupcon.datasets.synth.corpus import ensure
 from semisupcon.datasets.synth.plan import Params
@@ -61,7 +61,7 @@ class Steering:
             name, *more = SIGNALS[signal]
             labels = [*self.corpus("sl", signal), f"--model.signal.class_path={name}", *more]
             labels += ["--data.supervised_data_p=1", "--data.intrabatch_supervised_p=0.5"]
-        clock = [f"--trainer.max_time={{seconds: {self.options.seconds}}}", "--trainer.max_steps=-1"]
+        clock = [f"--trainer.max_time={{seconds: {round(self.options.seconds)}}}", "--trainer.max_steps=-1"]
         length = [*clock, "--trainer.limit_val_batches=0", "--picture.every_n_steps=0", "--data.leak_check=off"]
         run = [f"--seed_everything={seed}", f"--ckpt_path={self.options.out}", f"--run_name={signal}-{seed}"]
         files = configs("pretraining/pretrain_smsl", "pretraining/demo")
@@ -83,6 +83,7 @@ class Steering:
 
     def run(self) -> None:
         """Everything, ``jobs`` at a time."""
+        prepare("synth_instrument", {"root": self.root}, [22050])
         cases = [(signal, seed) for seed in range(self.options.seeds) for signal in (*SIGNALS, WITHOUT)]
         for what, job in (("pretraining", self.pretrain), ("probing", self.probe)):
             with ThreadPoolExecutor(self.options.jobs) as pool, tqdm(total=len(cases), desc=what, unit="run") as bar:

@@ -552,4 +552,4 @@ def test_finetune_pys_help_begins_with_what_it_is(own_logging, trained, labelled
 
     assert top[0] == "usage: python finetune.py --config FILE [--option=value ...]"
     assert top[2].startswith("Probe or fine-tune an encoder")
-    assert sum("python finetune.py --config" in line for line in top[1:]) == 3
+    assert sum("python finetune.py --config" in line for line in top[1:]) == 4

@@ -12,6 +12,7 @@ from test_configs import ALL, BASES, PRETRAINING, TASKS, WITH, content
 
 from semisupcon import datasets
 from semisupcon.datasets.keys import KEYS
+from semisupcon.datasets.synth.musicnet import write_musicnet
 from semisupcon.downstream.cli import Evaluate
 from semisupcon.table import Table, Task
 from semisupcon.training.cli import Pretrain
@@ -85,8 +86,21 @@ def test_evaluation(configs, corpora, own_logging, tmp_path):
     assert found["main"] in found["test"]
 
 
+def test_transcription(own_logging, tmp_path):
+    write_musicnet(tmp_path / "musicnet", (3, 1), seconds=2.0)
+    encoder = ["--model.encoder.class_path=CPC", "--model.encoder.init_args.channels=8", "--data.target_len=0.5"]
+    run = [*FEW, *encoder, f"--data.sl_kwargs.root={tmp_path / 'musicnet'}", f"--ckpt_path={tmp_path}"]
+
+    Evaluate([f"--config={PROBE.with_name('transcribe.yaml')}", *run, "--run_name=run"]).run_command()
+
+    found = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert found["steps"] == 2
+    assert found["main"] in found["test"]
+    assert (tmp_path / "run" / "transcription.png").is_file()
+
+
 def test_every_config_takes_two_steps():
     tried = {path for configs in pretraining() for path in configs}
-    tried |= {PROBE, PROBE.with_name("finetune.yaml"), *TASKS}
+    tried |= {PROBE, *(PROBE.with_name(f"{name}.yaml") for name in ("finetune", "transcribe")), *TASKS}
 
     assert tried == set(ALL)

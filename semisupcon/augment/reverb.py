@@ -43,7 +43,7 @@ class Reverb(Transform):
 
     The reverberance r = 0..100 of sox, in CLMR, sets the feedback g = 1 - 0.7 * (0.02 / 0.7)^(r / 100) of combs with
     delays d, 31 ms on average in its largest room, whose decay time is 3 d / -log10(g): 0.18 s for 0, 1.7 s for 50,
-    10.7 s for 100, nearly even on a logarithmic scale. All of it is ``rt60=(0.18, 10.7)``, at a third more cost.
+    10.7 s for 100, nearly even on a logarithmic scale. All of it is ``rt60=(0.18, 10.7)``, at 1.5 times the cost.
 
     Args:
         rt60: bounds in seconds, drawn evenly on a logarithmic scale.
