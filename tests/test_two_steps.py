@@ -7,13 +7,16 @@ import re
 
 import numpy as np
 import pytest
+import soundfile
 from commandline import ROOT, own_logging
+from datasets.test_fma import _write as write_fma
 from test_configs import ALL, BASES, PRETRAINING, TASKS, WITH, content
 
 from semisupcon import datasets
 from semisupcon.datasets.keys import KEYS
 from semisupcon.datasets.synth.musicnet import write_musicnet
 from semisupcon.downstream.cli import Evaluate
+from semisupcon.downstream.comparison import summary
 from semisupcon.table import Table, Task
 from semisupcon.training.cli import Pretrain
 
@@ -84,6 +87,39 @@ def test_evaluation(configs, corpora, own_logging, tmp_path):
     found = json.loads((tmp_path / "run" / "metrics.json").read_text())
     assert found["steps"] == 2
     assert found["main"] in found["test"]
+
+
+def fma(root):
+    """FMA-small in miniature, with mp3 files that sound: two genres, 8 / 4 / 4 tracks of them."""
+    tracks, splits = {}, ["training"] * 8 + ["validation"] * 4 + ["test"] * 4
+    for number, split in enumerate(splits):
+        tracks[number + 2] = ("small", split, ("Hip-Hop", "Rock")[number % 2], str(number))
+    write_fma(root, tracks)
+    for number in range(len(splits)):
+        time = np.arange(8000) / 8000
+        tone = 0.4 * np.sin(2 * np.pi * (300, 1500)[number % 2] * time * (1 + number / 200))
+        soundfile.write(root / f"fma_small/000/{number + 2:06d}.mp3", tone, 8000)
+    return [f"--data.{which}_kwargs.root={root}" for which in ("sl", "ssl")]
+
+
+def test_cola_on_fma_fine_tuned_against_training_from_scratch(own_logging, tmp_path):
+    root, ssl_root = fma(tmp_path / "fma")
+    quick = [f"--model.encoder.init_args.{name}={value}" for name, value in (("n_mels", 16), ("hop_length", 400))]
+    few = [*FEW, f"--ckpt_path={tmp_path}"]
+    cola = [f"--config={PRETRAINING / 'cola.yaml'}", "--data.ssl_task=fma", ssl_root, *quick, "--data.batch_size=4"]
+    Pretrain([*cola, *few, "--run_name=cola"]).run_command()
+    fine = [f"--config={PROBE.with_name('finetune.yaml')}", "--data.sl_task=fma", root, "--data.batch_size=8"]
+    checkpoint = f"--model.checkpoint={tmp_path / 'cola' / 'last.ckpt'}"
+
+    Evaluate([*fine, *few, checkpoint, "--run_name=tuned"]).run_command()
+    Evaluate([*fine, *few, checkpoint, "--model.untrained=true", "--run_name=scratch"]).run_command()
+
+    tuned, scratch = (json.loads((tmp_path / name / "metrics.json").read_text()) for name in ("tuned", "scratch"))
+    assert tuned["task"] == scratch["task"] == "fma"
+    assert (tuned["untrained"], scratch["untrained"]) == (False, True)
+    assert tuned["encoder"] == scratch["encoder"]
+    assert tuned["clips"] == scratch["clips"] == 4
+    assert summary([tmp_path / "tuned", tmp_path / "scratch"]).count("accuracy") == 1
 
 
 def test_transcription(own_logging, tmp_path):
