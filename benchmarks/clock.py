@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 Call = Callable[[], Any]
+WARM = 4  # calls on a GPU before it counts: clocks rise, and libraries choose their ways
 
 
 def synchronize(device: torch.device) -> None:
@@ -41,7 +42,8 @@ def alternate(calls: Mapping[str, Call], device: torch.device, repeats: int, bud
         repeats: how many times, and at least once.
         budget: seconds for each call beyond its warm-up; slow ones are repeated less often, and as evenly spread.
     """
-    least = {name: seconds(call, device) for name, call in calls.items()}
+    warm = 1 if device.type == "cpu" else WARM
+    least = {name: [seconds(call, device) for _ in range(warm)][-1] for name, call in calls.items()}
     counts = {name: max(1, min(repeats, int(budget / max(first, 1e-6)))) for name, first in least.items()}
     rounds, found = max(counts.values()), {name: [] for name in calls}  # type: dict[str, list[float]]
     for number in range(rounds):

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from benchmarks.runs import ROOT, Estimate, Truth, call, configs, prepare
+from benchmarks.runs import ROOT, Estimate, Truth, call, configs, prepare, test
 from benchmarks.show import table
 
 SYNTH = ("synth_instrument", "synth_pitch", "synth_tags", "synth_key", "synth_mood")
@@ -101,11 +101,13 @@ class Comparison:
         found = [f"{self.options.out / f'{system}-{seed}-{n}' / 'last.ckpt'}" for n in range(len(SYSTEMS[system]))]
         encoder = [f"--model.checkpoint={found[0] if len(found) == 1 else json.dumps(found)}"]
         encoder += ["--model.untrained=true"] if untrained else []
+        runs = []
         for task in self.tasks:
             folder = self.folder(system, seed, untrained, task)
             if not (folder / "metrics.json").exists():
-                run = [f"--seed_everything={seed}", f"--ckpt_path={folder.parent}", f"--run_name={folder.name}"]
-                call(self.threads, "finetune.py", *configs("finetuning/probe"), *encoder, *self.data("sl", task), *run)
+                kept = [f"--seed_everything={seed}", f"--ckpt_path={folder.parent}", f"--run_name={folder.name}"]
+                runs.append([*configs("finetuning/probe"), *encoder, *self.data("sl", task), *kept])
+        test(self.threads, runs)
 
     def folder(self, system: str, seed: int, untrained: bool, task: str) -> Path:
         """Of a probe's run."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -25,8 +26,19 @@ Floats = npt.NDArray[np.float64]
 
 def call(threads: int, *arguments: str) -> None:
     """Run one of the two scripts quietly; show its output where it fails."""
+    _python(threads, *arguments, "--trainer.enable_progress_bar=false")
+
+
+def test(threads: int, runs: Sequence[Sequence[str]]) -> None:
+    """Several runs of finetune.py, in one process."""
+    quiet = [[*arguments, "--trainer.enable_progress_bar=false"] for arguments in runs]
+    if quiet:
+        _python(threads, "-m", "benchmarks.probes", json.dumps(quiet))
+
+
+def _python(threads: int, *arguments: str) -> None:
     environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, *arguments, "--trainer.enable_progress_bar=false"]
+    command = [sys.executable, *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")

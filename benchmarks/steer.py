@@ -1,11 +1,12 @@
 """Does supervision steer? Four signals, each the only difference of a pretraining, and a probe of each on four tasks.
 
-    python -m benchmarks.steer [--seconds 240] [--seeds 3] [--jobs 2] [--out FOLDER]
+    python -m benchmarks.steer [--seconds 150] [--seeds 3] [--jobs 2] [--control] [--out FOLDER]
 
 Semi-supervised pretraining on a corpus of the embedded kind with 24 clips a player in place of 8 (3,744 files), with
 all labels of one task, half of each batch: instruments and pitches by SharedLabels, keys by ClassSimilarity (MIREX),
 mood by RegressionKernel. The same small SampleCNN and time for all; no pitch shift. Each should give the best probe on
-its own task: the diagonal of the table. Keys are those of sustained chords.
+its own task: the diagonal of the table. Keys are those of sustained chords. With --control a fifth pretraining has no
+labels.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from benchmarks.compare import cell
-from benchmarks.runs import ROOT, Estimate, Truth, call, configs, prepare
+from benchmarks.runs import ROOT, Estimate, Truth, call, configs, prepare, test
 from benchmarks.show import table
 from semisupcon.datasets.synth.corpus import ensure
 from semisupcon.datasets.synth.plan import Params
@@ -45,6 +46,7 @@ class Steering:
 
     def __init__(self, options: argparse.Namespace, root: Path) -> None:
         self.options, self.root = options, root
+        self.signals = (*SIGNALS, WITHOUT) if options.control else tuple(SIGNALS)
         self.threads = max(1, (os.cpu_count() or 1) // options.jobs)
 
     def corpus(self, which: str, task: str) -> list[str]:
@@ -69,13 +71,15 @@ class Steering:
 
     def probe(self, signal: str, seed: int) -> None:
         """On all four tasks."""
+        runs = []
+        encoder = [f"--model.checkpoint={self.options.out / f'{signal}-{seed}' / 'last.ckpt'}"]
         for task in SIGNALS:
             folder = self.folder(signal, seed, task)
             if not (folder / "metrics.json").exists():
-                encoder = [f"--model.checkpoint={self.options.out / f'{signal}-{seed}' / 'last.ckpt'}"]
-                run = [f"--seed_everything={seed}", f"--ckpt_path={folder.parent}", f"--run_name={folder.name}"]
+                kept = [f"--seed_everything={seed}", f"--ckpt_path={folder.parent}", f"--run_name={folder.name}"]
                 data = [*self.corpus("sl", task), "--data.leak_check=off"]
-                call(self.threads, "finetune.py", *configs("finetuning/probe"), *encoder, *data, *run)
+                runs.append([*configs("finetuning/probe"), *encoder, *data, *kept])
+        test(self.threads, runs)
 
     def folder(self, signal: str, seed: int, task: str) -> Path:
         """Of a probe's run."""
@@ -84,7 +88,7 @@ class Steering:
     def run(self) -> None:
         """Everything, ``jobs`` at a time."""
         prepare("synth_instrument", {"root": self.root}, [22050])
-        cases = [(signal, seed) for seed in range(self.options.seeds) for signal in (*SIGNALS, WITHOUT)]
+        cases = [(signal, seed) for seed in range(self.options.seeds) for signal in self.signals]
         for what, job in (("pretraining", self.pretrain), ("probing", self.probe)):
             with ThreadPoolExecutor(self.options.jobs) as pool, tqdm(total=len(cases), desc=what, unit="run") as bar:
                 for _ in pool.map(lambda case, job=job: job(*case), cases):
@@ -95,7 +99,7 @@ class Steering:
         found = {}
         for task in SIGNALS:
             truth = Truth(task, {"root": str(self.root), **OPTIONS.get(task, {})})
-            for signal in (*SIGNALS, WITHOUT):
+            for signal in self.signals:
                 runs = [self.folder(signal, seed, task) for seed in range(self.options.seeds)]
                 found[signal, task] = truth.estimate(runs)
         return found
@@ -103,7 +107,8 @@ class Steering:
 
 def show(found: dict[tuple[str, str], Estimate]) -> None:
     """The table, and for each task how far its own signal is ahead of the best of the others."""
-    rows = [{"signal": s, **{task: cell(found[s, task]) for task in SIGNALS}} for s in (*SIGNALS, WITHOUT)]
+    signals = dict.fromkeys(signal for signal, _ in found)
+    rows = [{"signal": s, **{task: cell(found[s, task]) for task in SIGNALS}} for s in signals]
     ahead = {}
     for task in SIGNALS:
         best = max((s for s in SIGNALS if s != task), key=lambda s, task=task: found[s, task].value)
@@ -115,7 +120,7 @@ def picture(found: dict[tuple[str, str], Estimate], path: Path) -> None:
     """The table as colours: how far a probe is between the worst and the best signal on its task."""
     from matplotlib.figure import Figure
 
-    signals = (*SIGNALS, WITHOUT)
+    signals = list(dict.fromkeys(signal for signal, _ in found))
     figure = Figure(figsize=(6.4, 4.4), layout="constrained", dpi=110)
     axes = figure.subplots()
     for column, task in enumerate(SIGNALS):
@@ -147,9 +152,10 @@ def _square(x: int, y: int, shade: float):  # type: ignore[no-untyped-def]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the corpus, run, print the table, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=240, help="of pretraining, for each signal and seed")
+    parser.add_argument("--seconds", type=float, default=150, help="of pretraining, for each signal and seed")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time; the cores are shared among them")
+    parser.add_argument("--control", action="store_true", help="a pretraining without labels, too")
     parser.add_argument("--out", type=Path, default=Path("runs/steer"))
     options = parser.parse_args(arguments)
     start = time.monotonic()

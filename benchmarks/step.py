@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
-from benchmarks.clock import synchronize
+from benchmarks.clock import seconds, synchronize
 from semisupcon.batch import Batch, to_float
 from semisupcon.encoders import SampleCNN
 from semisupcon.loading.datamodule import MixedDataModule
@@ -97,20 +98,40 @@ class Step:
 
 
 def rate(step: Step, source: Iterator[Batch], steps: int) -> tuple[dict[str, float], float]:
-    """Seconds of each part of a step, and seconds of a step in which nothing is waited for."""
+    """Seconds of each part of a step, and seconds of a step in which the device is not waited for."""
     device = step.device
     step.parts = Parts(device, on=True)
     for _ in range(steps):
         step(source)
-    parts = {name: seconds / steps for name, seconds in step.parts.seconds.items()}
+    parts = {name: total / steps for name, total in step.parts.seconds.items()}
     if device.type != "cuda":
         return parts, sum(parts.values())
-    step.parts = Parts(device, on=False)
-    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    return parts, unhindered(step, source, steps)
+
+
+def unhindered(step: Step, source: Iterator[Batch], steps: int) -> float:
+    """Seconds of a step in which a GPU is not waited for, as in training."""
+    step.parts = Parts(step.device, on=False)
     step(source)  # so that the host is as far ahead at the beginning as at the end
+    if step.device.type != "cuda":
+        return seconds(lambda: [step(source) for _ in range(steps)], step.device) / steps
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
     begin.record()
     for _ in range(steps):
         step(source)
     end.record()
     end.synchronize()
-    return parts, begin.elapsed_time(end) / 1e3 / steps
+    return begin.elapsed_time(end) / 1e3 / steps
+
+
+def waiting(step: Step, source: Iterator[Batch], steps: int, since: float) -> float:
+    """The share of a step that goes by because of where its batches come from: 1 - rate / rate from memory.
+
+    Args:
+        step: what is done with a batch.
+        source: gives a few batches more, which then go round.
+        steps: how many to measure.
+        since: seconds of a step from the source itself, ``unhindered``.
+    """
+    memory = itertools.cycle(list(itertools.islice(source, 4)))
+    return 1 - unhindered(step, memory, steps) / since

@@ -11,9 +11,11 @@ On a CPU the whole batch takes about 28 GB in float32, since glibc is told to ke
 with MALLOC_MMAP_THRESHOLD_=65536 in the environment it is 14 GB, and slower. --batch 24 needs a quarter.
 
 On a GPU the parts are timed with the device waited for behind each, which makes them add up and the step slower; its
-rate is of a second stretch, between two events, in which nothing is waited for that training does not wait for. On
-a CPU both are the same, and measured once. The share of the peak counts the products of the encoder, forward once
-and backward twice, against what the maker says the device does in dense bfloat16, whatever the precision.
+rate is of a second stretch, between two events, in which nothing is waited for that training does not wait for. From a
+store, whose loader has time to get ahead while the device is waited for, a third stretch follows with batches from
+memory: ``lost to data`` is by how much the second rate falls short of that of the third. On a CPU all are the same, and
+measured once. The share of the peak counts the products of the encoder, forward once and backward twice, against what
+the maker says the device does in dense bfloat16, whatever the precision.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.corpus import batches, corpus, datamodule, prepare
 from benchmarks.show import table, write
-from benchmarks.step import PARTS, Step, rate
+from benchmarks.step import PARTS, Step, rate, waiting
 from semisupcon.encoders import SampleCNN
 from semisupcon.loading.datamodule import MixedDataModule
 from semisupcon.running.screen import keep_memory
@@ -79,6 +81,8 @@ def variant(data: MixedDataModule, precision: str, compiled: bool, options: argp
         return {**found, "error": str(error).strip().splitlines()[0]}
     parts, seconds = rate(step, source, options.steps)
     found |= parts | {"seconds": seconds, "rate": options.batch * options.views / seconds}
+    if device.type == "cuda" and options.data == "store":
+        found["lost"] = waiting(step, source, options.steps, seconds)
     if (most := peak(device)) is not None:
         found["peak"] = 3 * count * found["rate"] / most  # backward takes two products for each one forward
     if device.type == "cuda":
@@ -98,10 +102,11 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     for what, key, scale, how in (
         ("ms a step", "seconds", 1e3, ",.1f"),
         ("views/s", "rate", 1, ",.0f"),
+        ("lost to data", "lost", 1, ".1%"),
         ("of the bf16 peak", "peak", 1, ".1%"),
         ("peak memory, GB", "bytes", 1e-9, ".2f"),
     ):
-        if key == "bytes" and not any(key in row for row in rows):
+        if key in ("bytes", "lost") and not any(key in row for row in rows):
             continue
         line = {"what": what}
         for row in rows:

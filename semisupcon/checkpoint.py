@@ -30,7 +30,10 @@ def describe(encoder: Encoder, samples: int | None) -> dict[str, Any]:
         encoder: what the weights belong to.
         samples: length of the views it was trained on.
     """
-    return {"format": 1, "version": __version__, "encoder": encoder.spec, "samples": samples}
+    # In full, for who reads them may be started in another folder.
+    origins = [str(Path(path).absolute()) for each in encoder.origins() for path in (each.checkpoint, *each.before)]
+    about = {"format": 1, "version": __version__, "encoder": encoder.spec, "samples": samples}
+    return {**about, "origins": list(dict.fromkeys(origins))}
 
 
 def view_samples(path: str | Path, content: Content | None = None) -> int | None:
@@ -79,7 +82,8 @@ def pretrained(path: str | Path, content: Content | None = None) -> Encoder:
     content = content or load(path)
     encoder = untrained(path, content)
     load_weights(encoder, content["state_dict"], str(path))
-    encoder.origin = Origin(str(path), view_samples(path, content))
+    before = tuple(content[KEY].get("origins", ()))
+    encoder.origin = Origin(str(path), view_samples(path, content), before)
     return encoder.eval()
 
 
@@ -105,8 +109,10 @@ def restored(paths: Sequence[str], given: Encoder | None = None, fresh: bool = F
         fresh: whether to leave the weights out.
 
     Raises:
-        UserError: as ``pretrained`` and ``check_same``.
+        UserError: there is none, or as ``pretrained`` and ``check_same``.
     """
+    if not paths:
+        raise UserError("--model.checkpoint=[]: names no checkpoint. Leave it out for an untrained encoder.")
     contents = [load(path) for path in paths]
     if given is not None:
         members: list[Any] = [given] * len(paths)

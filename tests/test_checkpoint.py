@@ -194,8 +194,25 @@ def test_a_checkpoint_holds_plain_values_only(saved):
 
 def test_an_encoder_knows_the_checkpoint_that_its_weights_came_from(saved):
     path = saved()
-    assert pretrained(path).origin == (str(path), 486)
+    assert pretrained(path).origin == (str(path), 486, ())
     assert untrained(path).origin is None
+
+
+def test_a_checkpoint_names_all_those_that_its_weights_went_through(saved, tiny_encoder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    saved("left.ckpt", tiny_encoder(1))
+    saved("right.ckpt", tiny_encoder(2, out=5))
+    both, _ = restored(["left.ckpt", "right.ckpt"])
+    saved("both.ckpt", both)
+    tuned = saved("tuned.ckpt", Concat([pretrained("both.ckpt"), pretrained("left.ckpt")]))
+    monkeypatch.chdir("/")  # who asks may be elsewhere
+    names = [str(tmp_path / f"{name}.ckpt") for name in ("both", "left", "right")]
+    assert torch.load(tuned, weights_only=True)[checkpoint.KEY]["origins"] == names
+    assert pretrained(tuned).origin == (str(tuned), 486, tuple(names))
+    assert describe(untrained(tuned), 486)["origins"] == []
+    older = load(tuned)
+    del older[checkpoint.KEY]["origins"]
+    assert pretrained(tuned, older).origin == (str(tuned), 486, ())
 
 
 def test_untrained_is_the_architecture_with_weights_by_the_seed(saved):
@@ -224,6 +241,11 @@ def test_several_checkpoints_are_their_encoders_side_by_side(saved, tiny_encoder
     assert (fresh.spec, fresh.origins(), samples) == (both.spec, [], 500)
     one, samples = restored(paths[:1])
     assert (one.spec, samples) == (left.spec, 486)
+
+
+def test_a_list_of_no_checkpoints_is_refused_by_its_option():
+    with pytest.raises(UserError, match=r"--model.checkpoint=\[\]: names no checkpoint"):
+        restored([])
 
 
 def test_a_concatenation_in_a_checkpoint_needs_no_other_file(saved, tiny_encoder):

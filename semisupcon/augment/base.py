@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from semisupcon.errors import UserError
 
-# What the effects of a batch may hold at once, in batches: with the batch and its copy this makes 5 of at most 6.
-MEMORY = 3.0
+# What the effects of a batch may hold at once, in batches: with the batch and its copy this makes 5.5 of at most 6.
+MEMORY = 3.5
+# Numbers of float32 that an effect may hold on a CPU; more are slower, as they are farther from its caches.
+NEAR = 12_000_000
 
 
 class Transform(nn.Module):
@@ -26,8 +28,10 @@ class Transform(nn.Module):
         p: the probability that an example is changed, at strength 1.
 
     Attributes:
-        alters: which of pitch, key and tempo the effect changes; a signal made of such labels contradicts it.
-        working: the most memory that ``effect`` takes for an example, in multiples of that example.
+        alters: which of pitch, key, tempo and time the effect changes; a signal made of such labels contradicts it.
+        takes: the most memory that ``effect`` takes for an example, in multiples of that example; see ``working``.
+        likeliest: the probability up to which strength raises a lower ``p``. For an effect without parameters it is a
+            half: where it were certain, all views would be changed in the same way, and none differ by it.
         on_host: it cannot run on a GPU, and belongs into the loading workers.
 
     Raises:
@@ -35,8 +39,9 @@ class Transform(nn.Module):
     """
 
     alters: ClassVar[tuple[str, ...]] = ()
-    working: float = 4.0
-    on_host: ClassVar[bool] = False
+    takes: float = 4.0
+    likeliest: ClassVar[float] = 1.0
+    on_host: bool = False
 
     def __init__(self, p: float) -> None:
         super().__init__()
@@ -47,6 +52,13 @@ class Transform(nn.Module):
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """All of the (n, 1, T) examples changed; ``audio`` is a copy that may be written to."""
         raise NotImplementedError(f"{type(self).__name__} has no effect")
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """The most memory that ``effect`` takes for an example of so many samples, in multiples of that example.
+
+        On a GPU that includes what its Fourier transforms take for themselves.
+        """
+        return self.takes
 
     def effect_(self, audio: Tensor, rows: Tensor, sample_rate: int, strength: float) -> None:
         """Puts the effect in place of some of the (N, 1, T) examples: ``rows`` (n,), ascending, on the host."""
@@ -66,14 +78,18 @@ class Transform(nn.Module):
         Args:
             audio: (N, 1, T) float32; it is not written to.
             sample_rate: Hz.
-            strength: scales ``p`` (up to 1) and the range of the effect; 1 is as constructed, 0 is off.
+            strength: scales ``p`` (see ``chance``) and the range of the effect; 1 is as constructed, 0 is off.
         """
         return self.change_(check(audio).clone(), sample_rate, strength)
 
     def change_(self, audio: Tensor, sample_rate: int, strength: float = 1.0, among: Tensor | None = None) -> Tensor:
         """As ``forward``, in place, and only where ``among`` (N,) bool, on the host, says so."""
-        chosen = choose(len(audio), self.p * strength)
+        chosen = choose(len(audio), self.chance(strength))
         return replace_(self, audio, chosen if among is None else chosen & among, sample_rate, strength)
+
+    def chance(self, strength: float) -> float:
+        """The probability that an example is changed: ``p`` times strength, but not above ``likeliest`` or ``p``."""
+        return min(self.p * strength, max(self.p, self.likeliest))
 
 
 class OneOf(Transform):
@@ -89,14 +105,20 @@ class OneOf(Transform):
         if not transforms:
             raise UserError(f"{type(self).__name__}: no transforms to choose from")
         self.transforms = nn.ModuleList(transforms)
-        self.working = 1 + max(transform.working for transform in transforms)
         self.alters = tuple(sorted({what for transform in transforms for what in transform.alters}))  # type: ignore[misc]
+        self.on_host = any(transform.on_host for transform in transforms)
+
+    def __iter__(self) -> Iterator[Transform]:
+        return iter(cast(list[Transform], self.transforms))  # a ModuleList forgets what it holds
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: that of the greediest, and the copy that it is given."""
+        return 1 + max(transform.working(samples, sample_rate, strength, device) for transform in self)
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T), each example by the transform drawn for it."""
         drawn = torch.randint(len(self.transforms), (len(audio),))
-        for number, transform in enumerate(self.transforms):
-            assert isinstance(transform, Transform)  # a ModuleList forgets what it holds
+        for number, transform in enumerate(self):
             replace_(transform, audio, drawn == number, sample_rate, strength)
         return audio
 
@@ -104,12 +126,18 @@ class OneOf(Transform):
 def replace_(transform: Transform, audio: Tensor, which: Tensor, sample_rate: int, strength: float) -> Tensor:
     """Puts the effect in place of the examples of ``which`` (N,) bool on the host, so that the others cost nothing.
 
-    As many examples are taken at a time as ``MEMORY`` allows.
+    As many examples are taken at a time as ``MEMORY`` and ``NEAR`` allow, and at least one, which may be more than that
+    in a batch of very few.
     """
     rows = which.nonzero().squeeze(1)
-    most = max(1, int(MEMORY * len(audio) / (1 + transform.working)))
-    parts = -(-len(rows) // most)
-    for some in rows.chunk(parts) if parts else ():
+    if not len(rows):
+        return audio
+    samples, device = audio.shape[-1], audio.device
+    most = MEMORY * len(audio)
+    if device.type == "cpu":
+        most = min(most, NEAR / samples)
+    most = max(1, int(most / (1 + transform.working(samples, sample_rate, strength, device))))
+    for some in rows.chunk(-(-len(rows) // most)):
         transform.effect_(audio, some, sample_rate, strength)
     return audio
 

@@ -78,8 +78,8 @@ class Chain(nn.Module):
             for what in sorted(set(about) & set(item.alters))
         ]
         return spoilt + [
-            f"{type(item).__name__} has no GPU version. Behind others in --data.aug_list it holds up every step, about "
-            "15 ms a view and core; put in front of all it runs in the loading workers."
+            f"{type(item).__name__} has no GPU version. Behind others in --data.aug_list it holds up every step, some "
+            "15 to 18 ms a view and core; put in front of all it runs in the loading workers."
             for item in self.split()[1]
             if item.on_host
         ]

@@ -13,6 +13,7 @@ from semisupcon.augment.compression import log_uniform
 from semisupcon.errors import UserError
 
 BLOCK = 256  # samples over which the modulation is computed from one sine and cosine
+PERIOD = 1 << 36  # parts of a period of the modulation that its phase is counted in
 MARGIN = 3  # samples read beyond the longest delay
 
 
@@ -37,7 +38,7 @@ class Chorus(Transform):
         UserError: bounds are not in order, not above 0, or a mix is above 1.
     """
 
-    working = 8.1
+    takes = 8.1
 
     def __init__(
         self,
@@ -60,31 +61,39 @@ class Chorus(Transform):
         self.centre = centre
         self.mix = mix
 
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: what is read begins before the sound by the longest delay, and ends after a block."""
+        return self.takes * (samples + BLOCK) / samples + 3 * self._longest(sample_rate, strength) / samples
+
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""
         count, _, samples = audio.shape
         delay = self._delay(count, samples, sample_rate, strength, audio.device)
-        longest = self.centre[1] + min(self.centre[1], self.depth[1] * strength)
-        voice = read(audio.squeeze(1), delay, math.ceil(longest * sample_rate))
+        voice = read(audio.squeeze(1), delay, self._longest(sample_rate, strength))
         mix = uniform(count, self.mix, audio.device).mul_(strength).clamp_(max=1)
         return audio.addcmul_(voice[:, None, :samples], mix[..., None])
+
+    def _longest(self, sample_rate: int, strength: float) -> int:
+        """Samples, rounded up."""
+        return math.ceil((self.centre[1] + min(self.centre[1], self.depth[1] * strength)) * sample_rate)
 
     def _delay(self, count: int, samples: int, sample_rate: int, strength: float, device: torch.device) -> Tensor:
         """(count, samples or, up to a whole ``BLOCK``, more) in samples."""
         centre = uniform(count, self.centre, device)
         depth = torch.minimum(log_uniform(count, self.depth, device).mul_(strength), centre) * sample_rate
-        # sin(a + b) from the sines of a, where a block begins, and b, within it: no sine for each sample. In double
-        # precision, as there may be many periods.
-        speed = log_uniform(count, self.rate, device).double() * (2 * math.pi / sample_rate)  # radians a sample
-        start = torch.arange(0, samples, BLOCK, device=device) * speed
+        # sin(a + b) from the sines of a, where a block begins, and b, within it: no sine for each sample.
+        speed = (log_uniform(count, self.rate, device) * (PERIOD / sample_rate)).round_().long()
+        start = radians(torch.arange(0, samples, BLOCK, device=device) * speed)
         start += uniform(count, (0.0, 2 * math.pi), device)  # (n, K)
-        within = torch.arange(BLOCK, device=device) * speed  # (n, BLOCK)
-        delay = torch.addcmul(
-            (centre * sample_rate)[..., None],
-            (depth * start.sin()).float()[..., None],
-            within.cos().float()[:, None],
-        )
-        return delay.addcmul_((depth * start.cos()).float()[..., None], within.sin().float()[:, None]).flatten(1)
+        within = radians(torch.arange(BLOCK, device=device) * speed)  # (n, BLOCK)
+        middle = (centre * sample_rate)[..., None]
+        delay = torch.addcmul(middle, (depth * start.sin())[..., None], within.cos()[:, None])
+        return delay.addcmul_((depth * start.cos())[..., None], within.sin()[:, None]).flatten(1)
+
+
+def radians(phase: Tensor) -> Tensor:
+    """Within a period, of whole ``PERIOD``-ths of it in int64: float32 would forget the phase after many periods."""
+    return (phase & (PERIOD - 1)).float() * (2 * math.pi / PERIOD)
 
 
 def read(audio: Tensor, delay: Tensor, longest: int) -> Tensor:

@@ -35,7 +35,7 @@ class Compression(Transform):
         UserError: bounds are not in order, a ratio is below 1, or a time not above 0 s.
     """
 
-    working = 2.5
+    takes = 2.5
 
     def __init__(
         self,
@@ -71,10 +71,10 @@ class Compression(Transform):
         reduction = (decibels - threshold).clamp_(min=0).mul_(1 - 1 / ratio)
         reduction = self._smooth(reduction, block / sample_rate)
         gain = (reduction * (-math.log(10) / 20)).exp_()  # (n, K)
-        # From the gain of each block to that of the next: a product of (n, K, 2) and (2, block).
-        ends = torch.stack([gain, torch.cat([gain[:, 1:], gain[:, -1:]], dim=1)], dim=-1)
+        after = torch.cat([gain[:, 1:], gain[:, -1:]], dim=1)
         ramp = (torch.arange(block, device=audio.device) + 0.5) / block
-        blocks.mul_(ends @ torch.stack([1 - ramp, ramp]))
+        # From the gain of each block to that of the next. (A matrix product might be rounded, to TF32 or bfloat16.)
+        blocks.mul_(torch.lerp(gain[..., None], after[..., None], ramp))
         return blocks.view(count, 1, -1)[..., :samples]
 
     def _smooth(self, reduction: Tensor, step: float) -> Tensor:

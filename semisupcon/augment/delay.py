@@ -54,7 +54,7 @@ class Delay(Transform):
         self.feedback = feedback
         self.echoes = echoes
         self.step = step
-        self.working = 3.0 if echoes == 1 else 4.0
+        self.takes = 3.0 if echoes == 1 else 4.0
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""

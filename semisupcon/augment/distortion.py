@@ -23,7 +23,7 @@ class Distortion(Transform):
         UserError: the bounds are below 0 dB or not in order.
     """
 
-    working = 0.0
+    takes = 0.0
 
     def __init__(self, drive: tuple[float, float] = (3.0, 15.0), p: float = 0.5) -> None:
         super().__init__(p)
@@ -51,7 +51,7 @@ class BitCrush(Transform):
         UserError: there are fewer than 2 bits, or the bounds are not in order.
     """
 
-    working = 0.0
+    takes = 0.0
 
     def __init__(self, bits: tuple[float, float] = (3.0, 6.0), p: float = 0.5) -> None:
         super().__init__(p)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor
 
 from semisupcon.augment.base import OneOf, Transform, uniform
-from semisupcon.augment.spectrum import fast_length, frequencies
+from semisupcon.augment.spectrum import fast_length, frequencies, workspace
 from semisupcon.errors import UserError
 
 Bounds = tuple[float, float]
@@ -29,8 +29,12 @@ EXTREMES = (1e-6, 1e4)  # warped kHz, in place of 0 and of the infinity that hal
 class Filter(Transform):
     """A filter given by the ``steepness`` of its band; ``stops`` says whether the band is taken away or left."""
 
-    working = 3.2
+    takes = 3.2  # for each sample of the transform
     stops: ClassVar[bool] = False
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: that of the Fourier transforms of the padded sound."""
+        return (self.takes + workspace(device)) * padded(samples, sample_rate) / samples
 
     def steepness(self, axis: Tensor, sample_rate: int, count: int, strength: float) -> Tensor:
         """(2, F) of ``warped_axis`` -> (count, F): 1 at an edge, less within the band, to the eighth power."""
@@ -46,7 +50,7 @@ class Filter(Transform):
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""
-        length = padded(audio, sample_rate)
+        length = padded(audio.shape[-1], sample_rate)
         return filtered(audio, self.magnitude(length, sample_rate, len(audio), strength, audio.device), length)
 
 
@@ -144,24 +148,26 @@ class Filtering(OneOf):
 
     def __init__(self, p: float = 0.3, filters: Sequence[Filter] | None = None) -> None:
         super().__init__([BandPass(), BandStop(), HighPass(), LowPass()] if filters is None else filters, p)
-        self.working = Filter.working + 0.6  # the magnitudes of one kind beside those of all
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: that of a filter, and the magnitudes of one kind beside those of all."""
+        return (Filter.takes + 0.6 + workspace(device)) * padded(samples, sample_rate) / samples
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""
-        length = padded(audio, sample_rate)
+        length = padded(audio.shape[-1], sample_rate)
         drawn = torch.randint(len(self.transforms), (len(audio),))  # on the host, as in OneOf
         magnitude = audio.new_empty(len(audio), length // 2 + 1)
-        for number, kind in enumerate(self.transforms):
-            assert isinstance(kind, Filter)  # a ModuleList forgets what it holds
+        for number, kind in enumerate(cast(list[Filter], self.transforms)):  # a ModuleList forgets what it holds
             rows = (drawn == number).nonzero().squeeze(1)
             some = kind.magnitude(length, sample_rate, len(rows), strength, audio.device)
             magnitude.index_copy_(0, rows.to(audio.device, non_blocking=True), some)
         return filtered(audio, magnitude, length)
 
 
-def padded(audio: Tensor, sample_rate: int) -> int:
+def padded(samples: int, sample_rate: int) -> int:
     """Samples of the transform."""
-    return fast_length(audio.shape[-1] + math.ceil(PADDING * sample_rate))
+    return fast_length(samples + math.ceil(PADDING * sample_rate))
 
 
 def filtered(audio: Tensor, magnitude: Tensor, length: int) -> Tensor:
@@ -174,8 +180,10 @@ def filtered(audio: Tensor, magnitude: Tensor, length: int) -> Tensor:
 def warped_axis(length: int, sample_rate: int, device: torch.device) -> Tensor:
     """(2, F), warped frequencies of the bins of ``torch.fft.rfft``, and one over each. Not to be written to."""
     # Beyond half the sample rate, where rounding may put the last bin, the tangent is negative.
-    axis = warped(frequencies(length, sample_rate, device).double(), sample_rate).abs_().clamp_(*EXTREMES)
-    return torch.stack([axis, axis.reciprocal()]).float()
+    # On the host, in double precision, which not every device has.
+    hertz = frequencies(length, sample_rate, torch.device("cpu")).double()
+    axis = warped(hertz, sample_rate).abs_().clamp_(*EXTREMES)
+    return torch.stack([axis, axis.reciprocal()]).float().to(device)
 
 
 def warped(hertz: Tensor, sample_rate: int) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from semisupcon.augment.base import Transform, uniform
@@ -19,7 +21,7 @@ class Gain(Transform):
         UserError: the bounds are not in order.
     """
 
-    working = 0.0
+    takes = 0.0
 
     def __init__(self, gain: tuple[float, float] = (-15.0, 5.0), p: float = 0.4) -> None:
         super().__init__(p)
@@ -34,13 +36,15 @@ class Gain(Transform):
 
 
 class PolarityInversion(Transform):
-    """Turns the waveform upside down, which nobody hears. Strength scales the probability only.
+    """Turns the waveform upside down, which nobody hears. Strength scales the probability only, and a lower one up to
+    1/2: where all views were inverted, none would differ by it.
 
     Args:
         p: the probability that an example is changed.
     """
 
-    working = 0.0
+    takes = 0.0
+    likeliest: ClassVar[float] = 0.5
 
     def __init__(self, p: float = 0.6) -> None:
         super().__init__(p)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +36,7 @@ class Mp3(Transform):
         UserError: a quality outside 0..9.
     """
 
-    on_host: ClassVar[bool] = True
+    on_host = True
 
     def __init__(self, quality: tuple[float, float] = (5.0, 9.0), p: float = 0.5) -> None:
         super().__init__(p)

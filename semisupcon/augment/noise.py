@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.linalg import vector_norm
 
 from semisupcon.augment.base import Transform, uniform
-from semisupcon.augment.spectrum import fast_length, frequencies
+from semisupcon.augment.spectrum import fast_length, frequencies, workspace
 from semisupcon.errors import UserError
 
 # The power of the noise is flat below: brown noise would otherwise spend itself where nobody hears it.
@@ -62,7 +62,7 @@ class WhiteNoise(Noise):
         p: the probability that an example is changed.
     """
 
-    working = 1.0
+    takes = 1.0
 
     def __init__(self, snr: tuple[float, float] = (46.0, 60.0), p: float = 0.01) -> None:
         super().__init__(snr, p)
@@ -86,7 +86,7 @@ class ColoredNoise(Noise):
         UserError: bounds are not in order.
     """
 
-    working = 3.2
+    takes = 3.2  # for each sample of the transform
 
     def __init__(
         self, snr: tuple[float, float] = (3.0, 30.0), decay: tuple[float, float] = (-2.0, 2.0), p: float = 0.6
@@ -95,6 +95,10 @@ class ColoredNoise(Noise):
         if not decay[0] <= decay[1]:
             raise UserError(f"ColoredNoise: decay goes from low to high, not {decay}")
         self.decay = decay
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: that of the Fourier transform."""
+        return (self.takes + workspace(device)) * fast_length(samples) / samples
 
     def noise(self, count: int, samples: int, sample_rate: int, device: torch.device) -> Tensor:
         """(count, 1, samples): a white spectrum, shaped, and transformed back."""

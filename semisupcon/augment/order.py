@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -13,13 +14,16 @@ from semisupcon.errors import UserError
 
 
 class Reverse(Transform):
-    """Plays the clip backwards. Pitch, key and tempo stay. Strength scales the probability only.
+    """Plays the clip backwards. Pitch, key and tempo stay. Strength scales the probability only, and a lower
+    one up to 1/2: where all views were reversed, none would differ by it.
 
     Args:
         p: the probability that an example is changed.
     """
 
-    working = 1.0
+    alters: ClassVar[tuple[str, ...]] = ("time",)
+    takes = 1.0
+    likeliest: ClassVar[float] = 0.5
 
     def __init__(self, p: float = 0.5) -> None:
         super().__init__(p)
@@ -46,7 +50,8 @@ class Splice(Transform):
         UserError: bounds are not in order, there is no cut, a width is negative, or a fade takes no time.
     """
 
-    working = 2.5
+    alters: ClassVar[tuple[str, ...]] = ("time",)
+    takes = 2.6
 
     def __init__(
         self,

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from semisupcon.augment.base import Transform, uniform
-from semisupcon.augment.vocoder import LEAD, hop_length, stretch
+from semisupcon.augment.vocoder import LEAD, at_once, hop_length, stretch, working
 from semisupcon.errors import UserError
 
 LIMIT = 24.0  # semitones either way
 FINER = 2  # read from twice as many samples, so that the mirror images a cubic spline leaves are faint
 POINT = 20  # bits behind the point of a place between two samples
-AT_ONCE = 4096  # samples to read: what they take stays in a processor's cache, and is little beside the audio
 
 
 class PitchShift(Transform):
@@ -40,17 +39,26 @@ class PitchShift(Transform):
         if not -LIMIT <= semitones[0] <= semitones[1] <= LIMIT:
             raise UserError(f"PitchShift: semitones are within -{LIMIT:.0f} and {LIMIT:.0f}, in order, not {semitones}")
         self.semitones = semitones
-        self.working = 3.2 + FINER * 2 ** (semitones[1] / 12)
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: of the vocoder, beside which what is read at a time is little."""
+        longest = self._longest(samples, strength)
+        return working(samples, longest, hop_length(sample_rate), device, FINER) / samples
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""
         count, _, samples = audio.shape
         semitones = (strength * uniform(count, self.semitones, audio.device)).clamp_(-LIMIT, LIMIT)
         ratio = 2 ** (semitones / 12)  # (n, 1)
-        longest = math.ceil(samples * 2 ** (min(LIMIT, strength * self.semitones[1]) / 12))
+        longest = self._longest(samples, strength)
         hop = hop_length(sample_rate)
         longer = stretch(audio.squeeze(1), ratio, longest, hop, _gain(ratio, 2 * hop), FINER)
-        return _read(longer, FINER * LEAD * hop, FINER * ratio, samples)[:, None]
+        many = 2 * hop * at_once(longest, hop, audio.device)
+        return _read(longer, FINER * LEAD * hop, FINER * ratio, samples, many)[:, None]
+
+    def _longest(self, samples: int, strength: float) -> int:
+        """Samples that the highest pitch is read from."""
+        return math.ceil(samples * 2 ** (max(-LIMIT, min(LIMIT, strength * self.semitones[1])) / 12))
 
 
 def _gain(ratio: Tensor, top: int) -> Tensor:
@@ -65,16 +73,18 @@ def _gain(ratio: Tensor, top: int) -> Tensor:
     return (gain * (number * ratio <= top)).to(torch.complex64)
 
 
-def _read(spline: Tensor, start: int, step: Tensor, samples: int) -> Tensor:
+def _read(spline: Tensor, start: int, step: Tensor, samples: int, many: int) -> Tensor:
     """(n, samples): sample m is the cubic spline of the coefficients (n, L) at ``start + m * step``, ``step`` (n, 1).
+
+    So ``many`` at a time: what they take stays in a processor's cache, and is less than what the vocoder took.
 
     See Unser, "Splines: a perfect fit for signal and image processing", IEEE Signal Process. Mag. 16(6), 1999.
     """
     out = spline.new_empty(len(spline), samples)
     # With a fixed point: late in a long clip, a float would have too few bits for the fraction.
     step = (step * (1 << POINT)).round_().long()
-    for first in range(0, samples, AT_ONCE):
-        place = torch.arange(first, min(samples, first + AT_ONCE), device=spline.device) * step
+    for first in range(0, samples, many):
+        place = torch.arange(first, min(samples, first + many), device=spline.device) * step
         index = place >> POINT
         t = place.bitwise_and_((1 << POINT) - 1).float().mul_(2.0**-POINT)
         a, b, c, d = (spline[:, start + offset :].gather(1, index) for offset in (-1, 0, 1, 2))
@@ -83,5 +93,5 @@ def _read(spline: Tensor, start: int, step: Tensor, samples: int) -> Tensor:
         linear = c - a
         square = a.add_(c).sub_(b, alpha=2)
         linear.addcmul_(cubic.mul_(t).add_(square), t)
-        out[:, first : first + AT_ONCE] = b.addcmul_(linear, t, value=0.5).add_(square, alpha=1 / 6)
+        out[:, first : first + many] = b.addcmul_(linear, t, value=0.5).add_(square, alpha=1 / 6)
     return out

@@ -9,9 +9,11 @@ from itertools import groupby
 import torch
 from torch import Tensor
 from torch.linalg import vector_norm
+from torch.nn import functional as F
 
 from semisupcon.augment.base import Transform, uniform
 from semisupcon.augment.compression import log_uniform
+from semisupcon.augment.delay import delayed
 from semisupcon.augment.noise import white
 from semisupcon.augment.spectrum import fast_length, frequencies
 from semisupcon.errors import UserError
@@ -57,7 +59,7 @@ class Reverb(Transform):
         UserError: bounds are not in order, times or frequencies not above 0, or ``wet`` is above 6 dB.
     """
 
-    working = 2.0  # and the copy that other effects are given
+    takes = 0.0  # it sees itself to what it holds at once, at most three times the examples
 
     def __init__(
         self,
@@ -109,8 +111,7 @@ class Reverb(Transform):
         Small rooms need short transforms. All of it is on the host: a GPU would have to be waited for.
         """
         rt60, order = log_uniform(count, self.rt60, torch.device("cpu")).squeeze(1).sort()
-        wait = max(1, math.ceil(self.pre_delay[1] * sample_rate))
-        lengths = [fast_length(samples + wait + size) for size in heard(rt60, samples, sample_rate)]
+        lengths = [fast_length(samples + self._wait(sample_rate) + size) for size in heard(rt60, samples, sample_rate)]
         first = 0
         for length, same in groupby(lengths):
             size = len(list(same))
@@ -140,11 +141,18 @@ class Reverb(Transform):
         early = torch.rand(count, REFLECTIONS, device=device).add_(0.5).mul_(torch.exp(-rate * when))
         early *= torch.randint(2, early.shape, device=device) * 2 - 1
         early *= decibels(count, self.early, device) * norm(response) / norm(early)
-        response.scatter_add_(1, when, early)
+        for place, amplitude in zip(when.split(1, 1), early.split(1, 1), strict=True):
+            response.scatter_add_(1, place, amplitude)  # one by one: where two meet, a GPU adds in any order
         response *= (decibels(count, self.wet, device) * strength).clamp_(max=LOUDEST) / norm(response)
         wait = (uniform(count, self.pre_delay, device) * sample_rate).round_().long().clamp_(min=1).squeeze(1)
-        out.unfold(1, size, 1)[torch.arange(count, device=device), wait] = response  # each at a place of its own
+        longest = self._wait(sample_rate)
+        response = F.pad(response, (0, longest))
+        out[:, : size + longest] = delayed(response, wait, longest)
         out[:, 0] = 1
+
+    def _wait(self, sample_rate: int) -> int:
+        """The longest pre-delay in samples, rounded up."""
+        return max(1, math.ceil(self.pre_delay[1] * sample_rate))
 
     def _tail(self, rate: Tensor, samples: int, sample_rate: int) -> Tensor:
         """(m, samples) of noise that falls by ``rate`` (m, 1) nepers a sample at low frequencies, faster at high ones.

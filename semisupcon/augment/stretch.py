@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
 from semisupcon.augment.base import Transform, uniform
-from semisupcon.augment.vocoder import LEAD, hop_length, stretch
+from semisupcon.augment.vocoder import LEAD, hop_length, stretch, working
 from semisupcon.errors import UserError
 
 SLOWEST, FASTEST = 0.25, 4.0
@@ -28,14 +29,17 @@ class TimeStretch(Transform):
         UserError: bounds that are not in order, or not between 0.25 and 4.
     """
 
-    alters: ClassVar[tuple[str, ...]] = ("tempo",)
-    working = 4.0
+    alters: ClassVar[tuple[str, ...]] = ("tempo", "time")
 
     def __init__(self, rate: tuple[float, float] = (0.7, 1.3), p: float = 0.5) -> None:
         super().__init__(p)
         if not SLOWEST <= rate[0] <= rate[1] <= FASTEST:
             raise UserError(f"TimeStretch: the rate is within {SLOWEST} and {FASTEST}, in order, not {rate}")
         self.rate = rate
+
+    def working(self, samples: int, sample_rate: int, strength: float, device: torch.device) -> float:
+        """As of ``Transform``: of the vocoder."""
+        return working(samples, samples, hop_length(sample_rate), device) / samples
 
     def effect(self, audio: Tensor, sample_rate: int, strength: float) -> Tensor:
         """(n, 1, T) -> (n, 1, T)."""

@@ -25,7 +25,10 @@ from semisupcon.augment.spectrum import fast_length
 HOP = 0.0116  # s, about: 256 samples at 22,050 Hz
 OVERLAP = 4  # hops to a window
 LEAD = 3  # hops: the result begins so long before the audio does
-AT_ONCE = 8  # frames: what they take stays in a processor's cache, and is little beside the audio
+# Frames at a time. What 8 take stays in a processor's cache; a GPU is given fewer and larger pieces of work. More than
+# 16 leave memory for fewer clips at a time, and the steps from frame to frame are launched for each lot of clips.
+ON_CPU, ON_GPU = 8, 16
+FOR_A_HOP, FOR_A_FINER_HOP = 25, 4  # numbers of float32 that a frame takes at once, for each sample of its hop
 SPARSE = 4  # one bin of so many is asked whether most of them set in
 SILENT = 1e-24  # |X B|^2 of a tone 1e-8 of full scale is more
 
@@ -33,6 +36,26 @@ SILENT = 1e-24  # |X B|^2 of a tone 1e-8 of full scale is more
 def hop_length(sample_rate: int) -> int:
     """Samples from one frame to the next; a window is ``OVERLAP`` of them."""
     return fast_length(round(HOP * sample_rate))
+
+
+def count_frames(samples: int, hop: int) -> int:
+    """Frames that so many samples of the result are made of."""
+    return math.ceil(samples / hop) + 3
+
+
+def at_once(samples: int, hop: int, device: torch.device) -> int:
+    """Frames that are worked on at a time; of few a quarter, as they would take many times what a short clip does."""
+    return min(ON_CPU if device.type == "cpu" else ON_GPU, -(-count_frames(samples, hop) // 4))
+
+
+def working(samples: int, longest: int, hop: int, device: torch.device, finer: int = 1) -> float:
+    """Numbers of float32 that ``stretch`` holds at once for a clip of so many samples, and as many as ``longest`` made.
+
+    Those are the clip between two windows of silence, the result, what goes from one frame to the next (12 for each
+    sample of a hop), and of the frames at a time spectra, powers and indices.
+    """
+    source, result = samples + 2 * OVERLAP * hop, finer * (longest + 7 * hop)
+    return source + result + 12 * hop + (FOR_A_HOP + FOR_A_FINER_HOP * finer) * at_once(longest, hop, device) * hop
 
 
 def stretch(audio: Tensor, ratio: Tensor, samples: int, hop: int, gain: Tensor | None = None, finer: int = 1) -> Tensor:
@@ -50,7 +73,7 @@ def stretch(audio: Tensor, ratio: Tensor, samples: int, hop: int, gain: Tensor |
         (n, more than finer * (LEAD * hop + samples + hop)), of which the first is at time -LEAD * hop.
     """
     length = OVERLAP * hop
-    frames = math.ceil(samples / hop) + 3
+    frames = count_frames(samples, hop)
     begins = starts(ratio, frames, hop, audio.shape[1])
     pieces = F.pad(audio, (length, length)).flatten().unfold(0, length, 1)
     window = torch.hann_window(length, device=audio.device)
@@ -58,15 +81,17 @@ def stretch(audio: Tensor, ratio: Tensor, samples: int, hop: int, gain: Tensor |
     result = audio.new_zeros(len(audio), frames + OVERLAP - 1, finer * hop)
     rotation = torch.ones(len(audio), length // 2 + 1, dtype=torch.complex64, device=audio.device)
     before = torch.zeros_like(rotation)
-    spectrum = rotation.new_zeros(AT_ONCE, len(audio), finer * length // 2 + 1)  # finer samples: silent bins above
-    for first in range(0, frames, AT_ONCE):
-        early, here = analyse(pieces, begins[first : first + AT_ONCE], window)
+    many = at_once(samples, hop, audio.device)
+    spectrum = rotation.new_zeros(many, len(audio), finer * length // 2 + 1)  # finer samples: silent bins above
+    for first in range(0, frames, many):
+        early, here = analyse(pieces, begins[first : first + many], window)
         turned = rotate(early, here, before, rotation)
-        before, rotation = here[-1], turned[-1]
+        before, rotation = here[-1].clone(), turned[-1].clone()  # as views they would keep all of the frames
         heard = torch.mul(here, turned, out=spectrum[: len(here), :, : here.shape[2]])
         if gain is not None:
             heard.mul_(gain)
-        overlap_add_(result[:, first:], spectrum[: len(here)], fade)
+        del early, here, turned  # their memory is needed
+        overlap_add_(result[:, first:], spectrum[: len(heard)], fade)
     return result.flatten(1)
 
 
@@ -88,32 +113,32 @@ def analyse(pieces: Tensor, begins: Tensor, window: Tensor) -> tuple[Tensor, Ten
 
 
 def rotate(early: Tensor, here: Tensor, before: Tensor, rotation: Tensor) -> Tensor:
-    """R of some frames, (A, n, F) complex.
+    """R of some frames, (A, n, F) complex, in place of B.
 
     Args:
-        early: B of the frames; conjugated in place.
+        early: B of the frames; written to.
         here: X of the frames.
         before: (n, F) X of the frame before them.
         rotation: (n, F) R of the frame before them.
     """
     was, loudness = power(early), power(here)
-    turn = with_before(early.conj_physical_(), here, before)
-    size = with_before(was, loudness, power(before))
+    turn = with_before(early.conj_physical_(), here, before, early)
+    size = with_before(was, loudness, power(before), torch.empty_like(was))
     scale = (size + SILENT).rsqrt_().mul_(lasting(was, loudness))
     # |U| is 1, but 0 where a sound sets in or where there is none: there R is 1.
     start = torch.addcmul(scale.new_ones(()), scale.square(), size, value=-1).to(turn.dtype)
     turn.mul_(scale)
+    del was, size, scale  # their memory is needed
     for new, step, leader in zip(start, turn, peak(loudness), strict=True):
         rotation = torch.gather(torch.addcmul(new, rotation, step), 1, leader, out=step)
     return turn
 
 
-def with_before(early: Tensor, here: Tensor, before: Tensor) -> Tensor:
-    """(A, n, F), the product of each frame of ``early`` and the frame before it of ``here``."""
-    product = torch.empty_like(here)
-    torch.mul(early[0], before, out=product[0])
-    torch.mul(early[1:], here[:-1], out=product[1:])
-    return product
+def with_before(early: Tensor, here: Tensor, before: Tensor, out: Tensor) -> Tensor:
+    """(A, n, F), the product of each frame of ``early`` and the frame before it of ``here``, written to ``out``."""
+    torch.mul(early[0], before, out=out[0])
+    torch.mul(early[1:], here[:-1], out=out[1:])
+    return out
 
 
 def power(spectrum: Tensor) -> Tensor:
@@ -140,10 +165,11 @@ def peak(power: Tensor) -> Tensor:
     # As integers, positive floats are in the same order; the last bits of each make room for its number.
     number = torch.arange(bins, dtype=torch.int32, device=power.device)
     ranked = F.pad(power.view(torch.int32).bitwise_and_(~low).bitwise_or_(number), (1, 1))
-    ranked = torch.maximum(torch.maximum(ranked[..., :-2], ranked[..., 1:-1]), ranked[..., 2:])
-    step = ranked.bitwise_and_(low).long()
-    two = step.gather(-1, step)
-    return two.gather(-1, two)
+    leader = torch.maximum(torch.maximum(ranked[..., :-2], ranked[..., 1:-1]), ranked[..., 2:]).bitwise_and_(low)
+    del ranked  # its memory is needed
+    leader = leader.long()  # one step; from there to the leader's leader are two, and four
+    leader = leader.gather(-1, leader)
+    return leader.gather(-1, leader)
 
 
 def overlap_add_(result: Tensor, spectrum: Tensor, fade: Tensor) -> None:

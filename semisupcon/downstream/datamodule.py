@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from semisupcon.augment import Transform
 from semisupcon.batch import Batch, to_float
 from semisupcon.errors import UserError
+from semisupcon.loading.augmented import Augmented
 from semisupcon.loading.corpora import task_names
 from semisupcon.loading.datamodule import LeakCheck, MixedDataModule
 from semisupcon.loading.sampler import Draws, Indices, MixedBatchSampler
@@ -123,7 +124,7 @@ class TaskDataModule(MixedDataModule):
         if self.batch_size < clips:
             raise UserError(
                 f"--data.batch_size={self.batch_size}: fine-tuning needs at least {clips}, for BatchNorm takes its "
-                f"statistics over the clips of a batch. A probe can do with 1."
+                f"statistics over the clips of a batch. Where the encoder is frozen, 1 will do."
             )
 
     def describe(self) -> list[str]:
@@ -165,6 +166,8 @@ class TaskDataModule(MixedDataModule):
         numbers = np.arange(len(crops))  # type: ignore[arg-type]
         self._sampler = MixedBatchSampler(numbers, numbers[:0], self.batch_size, 1.0, self.seed, rank, world)
         self._sampler.position = self.position
+        if len(self._in_workers.transforms):
+            crops = Augmented(crops, self._in_workers, self.sample_rate, self.seed, rank)
         return self._loader(crops, self._sampler)
 
     def val_dataloader(self) -> Any:

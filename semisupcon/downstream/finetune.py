@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ from semisupcon.loading.segments import Clips
 class FineTune(Downstream):
     """Trains everything. Clips are validated and tested by the mean embedding of all their segments."""
 
-    least_clips: ClassVar[int] = 2  # BatchNorm has no variance of one value a channel
+    least_clips = 2  # BatchNorm has no variance of one value a channel
 
     def begin(self, data: TaskDataModule, device: torch.device) -> dict[str, Any]:
         """Build the head; regression targets are standardised on the training clips."""
@@ -30,7 +30,7 @@ class FineTune(Downstream):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss on one crop of each clip."""
         if len(batch) < self.least_clips:
-            return self._no_loss(batch)
+            return 0.0 * self.head(self.encoder(self.padded(batch))).sum()
         embedding = self.encoder(batch.audio.flatten(0, 1))  # (B, 1, 1, T) -> (B, D)
         loss = self.head.training_loss(embedding, batch.labels)
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
@@ -57,12 +57,6 @@ class FineTune(Downstream):
     def trained(self) -> nn.Module:
         """Encoder and head."""
         return nn.ModuleList([self.encoder, self.head])
-
-    def _no_loss(self, batch: Batch) -> Tensor:
-        """Zero, of a batch too small because its files were broken; with a gradient, since other ranks wait for it."""
-        audio = batch.audio.flatten(0, 1)
-        padded = torch.cat([audio, audio.new_zeros(self.least_clips - len(audio), *audio.shape[1:])])
-        return 0.0 * self.head(self.encoder(padded)).sum()
 
     def _means(self, clips: Clips) -> Tensor:
         """(S, 1, T) segments of b clips -> (b, D) mean embeddings."""

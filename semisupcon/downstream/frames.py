@@ -207,7 +207,9 @@ class NotePieces(Dataset[Piece]):
                 raise BadAudio(str(self.reader.paths[row]), "ends before its header says")
         except BadAudio as error:
             return self._nothing(row, first, (error.path, error.reason))
-        last = min(window * grid.step + (windows - 1) * grid.step + grid.frames, grid.count(start + len(found)))
+        # Within the recording a window's frames are all heard, also where it has more than lie in it.
+        end = start + len(found) if len(found) < length else self.reader.samples(row)
+        last = min((window + windows - 1) * grid.step + grid.frames, grid.count(end))
         padded = np.pad(found, (0, length - len(found)))
         audio = np.lib.stride_tricks.sliding_window_view(padded, grid.length)[:: grid.step * grid.hop]
         moments = grid.moments(first * grid.hop, max(0, last - first))

@@ -26,7 +26,8 @@ def seen_in_pretraining(
     corpora were. A corpus whose folder is not known, or is gone, is looked for where this task's of that name is.
 
     Args:
-        checkpoint: of the encoder, or several, of its parts; None or none = an untrained one, which has seen nothing.
+        checkpoint: of the encoder, or several: of its parts, and those that their training began from. None or none =
+            an untrained one, which has seen nothing.
         pools: this task's files.
         content: whether to look into the files, where they are still there.
         stores: the folder of prepared stores; None = in the cache.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from pytorch_lightning import LightningModule
@@ -13,6 +13,8 @@ from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
 from semisupcon import checkpoint as checkpoints
+from semisupcon.augment.spectrogram import Masking, NoiseMixing
+from semisupcon.batch import Batch
 from semisupcon.downstream import metrics
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.embed import calibrate, fresh_norms
@@ -42,11 +44,14 @@ class Downstream(LightningModule):
         head: linear, or mlp with one hidden layer.
         hidden: width of the hidden layer of an mlp.
         dropout: before the head's last layer.
+        front_end_augmentation: where the encoder is trained, keep the masks and the noise that its log-mel front end
+            was pretrained with. The noise is another clip of the batch, whose labels are then not this one's: off by
+            default.
         optimizer: given the parameters, the optimizer.
         scheduler: given the optimizer, a learning rate schedule stepped after every epoch.
     """
 
-    least_clips: ClassVar[int] = 1
+    least_clips: int = 1
     """The smallest batch that can be trained on."""
     protocol: ClassVar[str] = "mean embedding of all segments of a clip, then head"
     """How clips are tested, for the report."""
@@ -63,6 +68,7 @@ class Downstream(LightningModule):
         head: HeadKind = "linear",
         hidden: int = 512,
         dropout: float = 0.0,
+        front_end_augmentation: bool = False,
         optimizer: OptimizerCallable = torch.optim.Adam,
         scheduler: LRSchedulerCallable | None = None,
     ) -> None:
@@ -81,14 +87,16 @@ class Downstream(LightningModule):
         self.head_options: dict[str, Any] = {"kind": head, "hidden": hidden, "dropout": dropout, "fusion": fusion}
         if fusion == "late":
             parts_of(self.encoder)  # refused now, and not when the data is there
+        self.front_end_augmentation = front_end_augmentation
         self.optimizer, self.scheduler = optimizer, scheduler
         self._scores: list[Tensor] = []
         self._labels: list[Tensor] = []
 
     @property
     def sources(self) -> list[str]:
-        """The checkpoints that the encoder's weights came from; none = it began untrained."""
-        return [origin.checkpoint for origin in self.encoder.origins()]
+        """The checkpoints that the encoder's weights came from, and those before them; none = it began untrained."""
+        origins = self.encoder.origins()
+        return list(dict.fromkeys(path for each in origins for path in (each.checkpoint, *each.before)))
 
     def check(self, data: TaskDataModule) -> None:
         """Raise a UserError where the task cannot be trained on, before anything is written."""
@@ -132,6 +140,22 @@ class Downstream(LightningModule):
     def trained(self) -> nn.Module:
         """What the optimizer sees."""
         raise NotImplementedError
+
+    def train(self, mode: bool = True) -> Self:
+        """Train mode, but not for the augmentations of the encoder's front end unless they are asked for."""
+        super().train(mode)
+        for module in self.encoder.modules():
+            if isinstance(module, Masking | NoiseMixing) and not self.front_end_augmentation:
+                module.eval()
+        return self
+
+    def padded(self, batch: Batch) -> Tensor:
+        """(least_clips, 1, T), the audio of a batch too small because its files were broken, and silence.
+
+        It is for a loss of zero with a gradient, since other ranks wait for it.
+        """
+        audio = batch.audio.flatten(0, 1)
+        return torch.cat([audio, audio.new_zeros(self.least_clips - len(audio), *audio.shape[1:])])
 
     def prepare(self, data: TaskDataModule) -> None:
         """What ``begin`` begins with: a fresh head for the task, and what is to be known of its data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ class Probe(Downstream):
         """The head alone."""
         return self.head
 
-    def train(self, mode: bool = True) -> Probe:
+    def train(self, mode: bool = True) -> Self:
         """Train mode for the head; the frozen encoder's statistics must not drift."""
         super().train(mode)
         self.encoder.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from semisupcon.batch import Batch, to_float
 from semisupcon.downstream import binned
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.frames import Grid, NoteCrops, NotePieces, Piece, Played
+from semisupcon.downstream.fusion import Fusion
 from semisupcon.downstream.heads import Head
 from semisupcon.downstream.model import Downstream
 from semisupcon.downstream.rolls import PITCHES, base_rates
@@ -37,8 +38,12 @@ class Transcribe(Downstream):
     layer's weights are 0, its biases the log-odds of how often each note sounds in the training recordings, for most
     never do. The thresholds of F1 are those that were best on the validation recordings.
 
+    Augmentations that change the pitch of notes or move them are refused. Delay and Reverb are not: they leave every
+    note where it is, and only add echoes.
+
     Args:
         frozen: leave the encoder as it is; false = train it too.
+        fusion: concat; late is refused, for there is one head on all frames.
         options: those of ``Downstream``.
     """
 
@@ -47,13 +52,15 @@ class Transcribe(Downstream):
     grid: Grid
     head: Head
 
-    def __init__(self, frozen: bool = True, **options: Any) -> None:
-        super().__init__(**options)
-        if self.head_options["fusion"] == "late":
+    def __init__(self, frozen: bool = True, fusion: Fusion = "concat", **options: Any) -> None:
+        if fusion == "late":
             raise UserError(
                 "--model.fusion=late: transcription has one head on the frames of one encoder; leave it out."
             )
+        super().__init__(**options)
         self.frozen = frozen
+        if not frozen:
+            self.least_clips = 2  # BatchNorm has no variance of one value a channel
         self.cut = _Thresholds()
         self._counts = torch.zeros(0)
         self._loss = torch.zeros(2)
@@ -108,10 +115,9 @@ class Transcribe(Downstream):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The loss on every frame of some crops."""
-        if not len(batch):  # all broken; other ranks wait for a gradient
-            return 0.0 * torch.stack([each.sum() for each in self.trained().parameters()]).sum()
-        with torch.set_grad_enabled(not self.frozen):
-            frames = self.encoder.frames(batch.audio.flatten(0, 1))  # (B, 1, 1, T) -> (B, L, D)
+        if len(batch) < self.least_clips:
+            return 0.0 * self.head(self._frames(self.padded(batch))).sum()
+        frames = self._frames(batch.audio.flatten(0, 1))  # (B, 1, 1, T) -> (B, L, D)
         loss = self._nats(self.head(frames.flatten(0, 1)), batch.labels.flatten(0, 1)) / frames[..., 0].numel()
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch))
         return loss
@@ -180,7 +186,7 @@ class Transcribe(Downstream):
         """The head with its thresholds; tuned, the encoder too."""
         return nn.ModuleList([self.head, self.cut, *([] if self.frozen else [self.encoder])])
 
-    def train(self, mode: bool = True) -> Transcribe:
+    def train(self, mode: bool = True) -> Self:
         """Train mode, but not for a frozen encoder, whose statistics must not drift."""
         super().train(mode)
         if self.frozen:
@@ -200,6 +206,11 @@ class Transcribe(Downstream):
         assert data.task.notes is not None
         names = data.names(torch.from_numpy(rows))
         return {int(row): data.task.notes.read(name) for row, name in zip(rows, names, strict=True)}
+
+    def _frames(self, audio: Tensor) -> Tensor:
+        """(N, 1, T) -> (N, L, D), with a gradient where the encoder is trained."""
+        with torch.set_grad_enabled(not self.frozen):
+            return self.encoder.frames(audio)
 
     def _heard(self, piece: Piece) -> Tensor:
         """(F, I, 128) logits of a piece, in float32 whatever the trainer's precision."""

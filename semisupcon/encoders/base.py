@@ -23,10 +23,12 @@ class Origin(NamedTuple):
     Args:
         checkpoint: the file.
         samples: length of the views that they were trained on, where it says so.
+        before: the checkpoints that the training of those weights began from, and those before them.
     """
 
     checkpoint: str
     samples: int | None
+    before: tuple[str, ...] = ()
 
 
 class Encoder(nn.Module):

@@ -68,8 +68,13 @@ class Concat(Encoder):
 
     def _need_frames(self) -> None:
         if not self.hop:
-            hops = ", ".join(f"{type(encoder).__name__} {encoder.hop or 'none'}" for encoder in self.encoders)
+            places = ", ".join(f"{type(encoder).__name__} {_place(encoder)}" for encoder in self.encoders)
             raise UserError(
-                "Concat: frames can be put together only where they lie at the same moments, and the samples from one "
-                f"frame to the next are: {hops}. Choose one of these encoders as --model.encoder"
+                "Concat: frames can be put together only where they lie at the same moments, and frame l of each is "
+                f"centred on sample: {places}. Choose one of these encoders as --model.encoder"
             )
+
+
+def _place(encoder: Encoder) -> str:
+    """Where an encoder's frames lie, for people."""
+    return f"{float(encoder.frame_centres(1)):g} + {encoder.hop} l" if encoder.hop else "none"

@@ -245,16 +245,24 @@ class MixedDataModule(LightningDataModule):
         )
 
     def _crops(self, seed: int | None) -> ClipDataset:
-        return ClipDataset(self.reader, self.pools.labels, self.length, self.views, self.view_layout, seed)
+        labels = self.pools.labels if self.pools.share > 0 else self.pools.labels[:, :0]  # nobody is to ask of them
+        return ClipDataset(self.reader, labels, self.length, self.views, self.view_layout, seed)
 
     def _ranks(self) -> tuple[int, int]:
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     def _warn_of_short_files(self, looked_at: int = 200) -> None:
-        """Say so where no file is as long as one view."""
+        """Say so where no file is as long as one view, or where the views of a clip are all the same."""
         rows = np.concatenate([self.pools.labelled, self.pools.unlabelled])
         some = np.random.default_rng(0).permutation(rows)[:looked_at]
-        longest = max(self.reader.samples(int(row)) for row in some)
+        lengths = np.array([self.reader.samples(int(row)) for row in some])
+        longest = int(lengths.max())
+        same = float((lengths <= self.length).mean())
+        if same and self.views > 1 and not (self.chain.severity and len(self.chain.transforms)):
+            log.warning(
+                f"{same:.0%} of the files are no longer than one view, and nothing augments them: the views of such a "
+                "clip are the same, and teach nothing. Give a shorter --data.target_len, or augmentations."
+            )
         if longest < self.length:
             rate = self.sample_rate
             log.warning(

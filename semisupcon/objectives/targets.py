@@ -50,17 +50,25 @@ class Pairing:
     """
 
     def __init__(self, anchors: list[int] | None = None, candidates: list[int] | None = None) -> None:
+        for name, views in (("anchors", anchors), ("candidates", candidates)):
+            if views is not None and (not views or min(views) < 0):
+                raise ValueError(f"{name} are numbers of views, counted from 0, at least one of them, not {views}")
         self.anchors = anchors
         self.candidates = candidates
 
     def select(self, views: Views, per_clip: int) -> tuple[Views, Views]:
         """N = B * ``per_clip`` views, clip by clip -> (anchors, candidates)."""
-        number = torch.arange(len(views), device=views.file.device) % per_clip
-        return self._pick(views, number, self.anchors), self._pick(views, number, self.candidates)
+        return self.pick(views, per_clip, self.anchors), self.pick(views, per_clip, self.candidates)
 
     @staticmethod
-    def _pick(views: Views, number: Tensor, wanted: list[int] | None) -> Views:
-        return views if wanted is None else views[torch.isin(number, torch.tensor(wanted, device=number.device))]
+    def pick(views: Views, per_clip: int, wanted: list[int] | None) -> Views:
+        """The wanted views of each clip, clip by clip, in their order."""
+        if wanted is None:
+            return views
+        if len(wanted) == 1:
+            return views[wanted[0] :: per_clip]
+        first = torch.arange(0, len(views), per_clip, device=views.file.device)
+        return views[torch.stack([first + number for number in sorted(set(wanted))], dim=1).flatten()]
 
 
 def target_matrix(

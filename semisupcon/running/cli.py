@@ -112,6 +112,9 @@ class Command(LightningCLI):
         assert isinstance(parser, Parser)
         parser.base = self.base
         parser.given = options(args)  # beforehand, since a config file that cannot be read is named so
+        for each in parser.given:
+            if each.option == "include" and each.config is None:
+                raise UserError(f"{each}: a config includes others; on the command line give --config={each.value}.")
         self.config = parser.parse_args(self.spell(args))
         for name, (least, most) in self.bounds.items():
             if name in self.config and not least <= self.config[name] <= most:

@@ -42,8 +42,6 @@ class Contrastive(Pretraining):
         chunk: anchors that the loss is computed for at a time; bounds its memory, changes nothing else.
     """
 
-    least_views = 2
-
     def __init__(
         self,
         encoder: Encoder,
@@ -61,6 +59,7 @@ class Contrastive(Pretraining):
         self.similarity = similarity
         self.signal = signal or SharedLabels()
         self.pairing = pairing or Pairing()
+        self.least_views = max(2, 1 + max([*(self.pairing.anchors or []), *(self.pairing.candidates or [])], default=0))
         self.unlabelled_pairs: Unknown = unlabelled_pairs
         self.chunk = chunk
 
@@ -124,8 +123,8 @@ class Contrastive(Pretraining):
 
     def _rows(self, views: Views, per_clip: int) -> tuple[Rows, Tensor]:
         """The kernel's rows for this rank's anchors against the candidates of all ranks; which are labelled, (A,)."""
-        anchors, _ = self.pairing.select(views, per_clip)
-        _, candidates = self.pairing.select(gather(views), per_clip)
+        anchors = self.pairing.pick(views, per_clip, self.pairing.anchors)
+        candidates = self.pairing.pick(gather(views), per_clip, self.pairing.candidates)
         found = rows_in_chunks(
             len(anchors),
             lambda part: self.similarity(anchors.embedding[part], candidates.embedding),

@@ -22,6 +22,7 @@ class Predictive(Pretraining):
     """Contrastive predictive coding (van den Oord, Li & Vinyals 2018, arXiv 1807.03748).
 
     A view is a window; a context, which has heard the window up to one frame, predicts the latents of the next frames.
+    With several processes each draws its negatives from its own windows: nothing but sums is exchanged.
 
     Args:
         encoder: what is trained: one with latents and contexts.

@@ -53,7 +53,7 @@ class Pretraining(LightningModule):
         self, encoder: Encoder, optimizer: OptimizerCallable, scheduler: LRSchedulerCallable | None = None
     ) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.encoder = encoder.train()  # one out of a checkpoint comes in eval mode, and Lightning leaves it so
         self.optimizer, self.scheduler = optimizer, scheduler
         self.samples: int | None = None
         """T of the views it is trained on; in the checkpoint, so that a probe cuts its segments alike."""

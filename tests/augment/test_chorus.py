@@ -198,3 +198,14 @@ def test_delays_from_none_to_the_longest_are_read(late, length):
 def test_bounds_that_make_no_sense(arguments, message):
     with pytest.raises(UserError, match=message):
         Chorus(**arguments)
+
+
+def test_late_in_a_long_clip_it_still_swings_smoothly():
+    """After ten thousand periods float32 would have lost the phase by some thousandths, other ones in each block."""
+    samples, rate, speed, depth = 1 << 20, 8000, 77.7, 0.001
+    torch.manual_seed(0)
+    delay = fixed(speed, depth, 0.01)._delay(1, samples, rate, 1.0, torch.device("cpu"))[0, -1000:].double() / rate
+    phase = 2 * math.pi * speed * torch.arange(1000).double() / rate
+    waves = torch.stack([phase.sin(), phase.cos(), torch.ones(1000)], 1)
+    fit = waves @ torch.linalg.lstsq(waves, delay[:, None]).solution
+    assert (delay - fit[:, 0]).abs().max() < 2e-4 * depth

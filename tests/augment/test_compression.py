@@ -151,3 +151,12 @@ def test_bounds_that_make_no_sense():
         Compression(ratio=(0.5, 4.0))
     with pytest.raises(UserError, match=r"times above 0 s"):
         Compression(attack=(0.0, 0.01))
+
+
+def test_its_gain_is_not_rounded_where_products_of_matrices_are():
+    audio, outs = torch.randn(4, 1, 9000, generator=torch.Generator().manual_seed(0)) * 0.3, []
+    for half in (False, True):
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            outs.append(Compression().effect(audio.clone(), RATE, 1.0))
+    assert torch.equal(*outs)

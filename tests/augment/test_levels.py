@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from semisupcon.augment import Gain, PolarityInversion
+from semisupcon.augment import Gain, PolarityInversion, Reverse
 
 
 def decibels(transform, strength=1.0, count=2000):
@@ -30,6 +30,18 @@ def test_strength_multiplies_both_bounds(strength):
 
 def test_gain_does_not_clip():
     assert Gain((6.0, 6.0), p=1.0)(torch.ones(1, 1, 4), 22050).max().item() == pytest.approx(1.9953, abs=1e-3)
+
+
+@pytest.mark.parametrize("kind", [PolarityInversion, Reverse])
+@pytest.mark.parametrize(
+    ("p", "strength", "expected"),
+    [(0.6, 0.5, 0.3), (0.6, 1.0, 0.6), (0.6, 2.5, 0.6), (0.3, 1.5, 0.45), (0.3, 2.5, 0.5), (1.0, 2.5, 1.0)],
+)
+def test_views_still_differ_by_what_has_no_parameters_at_any_strength(kind, p, strength, expected):
+    torch.manual_seed(0)
+    audio = torch.tensor([1.0, 2.0]).expand(4000, 1, 2)
+    out = kind(p)(audio, 22050, strength)
+    assert (out != audio).any(-1).float().mean().item() == pytest.approx(expected, abs=0.03)
 
 
 def test_polarity_turns_the_wave_upside_down():

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch_pitch_shift  # the effect behind torch_audiomentations.PitchShift
 
+from semisupcon.augment import vocoder
 from semisupcon.augment.pitch import PitchShift
 from semisupcon.errors import UserError
 
@@ -216,3 +217,18 @@ def test_bounds_that_make_no_sense_are_refused(semitones):
 
 def test_it_says_what_it_alters():
     assert PitchShift.alters == ("pitch", "key")
+
+
+@pytest.mark.parametrize("frames", [1, 5, 16, 1000])
+def test_how_many_frames_are_taken_at_a_time_makes_no_difference(frames, monkeypatch):
+    audio, outs = torch.randn(3, 1, 20000, generator=torch.Generator().manual_seed(0)) * 0.1, []
+    for many in (vocoder.ON_CPU, frames):
+        monkeypatch.setattr(vocoder, "ON_CPU", many)
+        torch.manual_seed(0)
+        outs.append(PitchShift().effect(audio.clone(), 22050, 1.0))
+    torch.testing.assert_close(*outs, rtol=0, atol=1e-4)
+
+
+def test_a_gpu_takes_more_at_a_time():
+    host, device = (vocoder.at_once(59049, 256, torch.device(kind)) for kind in ("cpu", "cuda"))
+    assert device >= 2 * host

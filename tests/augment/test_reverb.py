@@ -202,7 +202,7 @@ def test_some_examples_get_a_room_and_the_others_stay_bit_by_bit():
 @pytest.mark.parametrize("bounds", [(0.2, 1.5), (1.5, 1.5), (0.18, 10.7), (10.0, 10.0)])
 def test_memory_is_bounded_whatever_the_rooms(bounds):
     transform, audio = Reverb(bounds), torch.zeros(32, 1, 30000)
-    assert held(lambda: transform.effect(audio, RATE, 1.0), audio.device) / audio.nbytes < 1 + transform.working
+    assert held(lambda: transform.effect(audio, RATE, 1.0), audio.device) / audio.nbytes < 3
 
 
 def test_small_rooms_take_short_transforms(monkeypatch):

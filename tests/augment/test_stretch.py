@@ -178,4 +178,4 @@ def test_bounds_that_make_no_sense_are_refused(rate):
 
 
 def test_it_says_what_it_alters():
-    assert TimeStretch.alters == ("tempo",)
+    assert TimeStretch.alters == ("tempo", "time")

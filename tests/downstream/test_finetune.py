@@ -11,6 +11,7 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import Callback
 from quiet import quiet_trainer
+from torch import nn
 
 from semisupcon import audio, checkpoint
 from semisupcon.batch import to_float
@@ -20,6 +21,8 @@ from semisupcon.downstream.cli import Evaluate, write_bad_files
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.finetune import FineTune
 from semisupcon.downstream.probe import Probe
+from semisupcon.encoders.base import Encoder
+from semisupcon.encoders.logmel import LogMel
 from semisupcon.errors import UserError
 from semisupcon.loading.sampler import Draws
 from semisupcon.loading.segments import segments
@@ -110,6 +113,35 @@ def test_training_crops_are_augmented_and_validation_clips_are_the_files(tones, 
             whole = torch.from_numpy(audio.read(str(data.pools.paths[file]), 8000)).float() / 32768
             augmented += not any(torch.equal(crop, window) for window in whole.unfold(0, T, 1))
     assert augmented > 0.5 * 24
+
+
+class Masked(Encoder):
+    """The mean spectrogram, which training mode masks and mixes with others."""
+
+    def __init__(self):
+        super().__init__()
+        self.sample_rate, self.dim, self.receptive_field = 8000, 8, 128
+        masks = {"frequency_masking": 0.9, "time_masking": 0.9, "noise_mixing": 1.0}
+        self.log_mel = LogMel(8000, 128, 128, 32, n_mels=8, f_min=0, f_max=None, **masks)
+        self.norm = nn.BatchNorm1d(8)
+
+    def forward(self, audio):
+        return self.norm(self.log_mel(audio).mean(dim=(1, 3)))
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_masks_and_noise_of_a_front_end_stay_in_pretraining_unless_asked_for(tones, register, asked):
+    register(_table(tones), TONE)
+    same, modes = [], []
+
+    class Listening(Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, *_):
+            same.append(torch.equal(*(pl_module.encoder(batch.audio.flatten(0, 1)) for _ in range(2))))
+            modes.append(pl_module.encoder.norm.training)
+
+    _fit(FineTune(encoder=Masked(), front_end_augmentation=asked), _data(), 2, Listening())
+    assert same == [not asked] * 6  # after a validation too
+    assert all(modes)
 
 
 def test_a_clip_is_scored_by_the_mean_of_its_segments_whatever_its_place(tones, register, model):

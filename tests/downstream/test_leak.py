@@ -13,6 +13,7 @@ import torch
 from semisupcon import checkpoint
 from semisupcon.downstream.cli import Evaluate
 from semisupcon.downstream.leak import seen_in_pretraining
+from semisupcon.downstream.probe import Probe
 
 
 @pytest.fixture
@@ -88,6 +89,27 @@ def test_a_file_that_any_of_several_encoders_was_trained_on_counts_once(corpus, 
     assert seen_in_pretraining([one, unknown], corpus) == 1
     clean = pretraining([("tone", "0.wav", "labelled")], run="clean")
     assert seen_in_pretraining([clean, unknown], corpus) is None
+
+
+def test_what_an_encoder_was_trained_on_before_it_was_tuned_counts_too(corpus, pretraining, tiny_encoder, tmp_path):
+    def save(encoder, *rows, run):
+        path = pretraining(rows, run=run)
+        state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+        torch.save({"state_dict": state, checkpoint.KEY: checkpoint.describe(encoder, 243)}, path)
+        return path
+
+    first = save(tiny_encoder(), ("tone", "1.wav", "unlabelled"), ("tone", "2.wav", "val"), run="first")
+    second = save(checkpoint.pretrained(first), ("tone", "3.wav", "labelled"), run="second")
+    third = save(checkpoint.pretrained(second), ("tone", "0.wav", "labelled"), run="third")
+    model = Probe(checkpoint=third)
+    assert model.sources == [third, second, first]
+    assert seen_in_pretraining(model.sources, corpus) == 2
+    assert seen_in_pretraining(Probe(checkpoint=third, untrained=True).sources, corpus) == 0
+    (tmp_path / "second" / "split.csv").unlink()
+    (tmp_path / "first" / "last.ckpt").unlink()  # what it was trained on is still written there
+    assert seen_in_pretraining(model.sources, corpus) == 1
+    (tmp_path / "first" / "split.csv").unlink()
+    assert seen_in_pretraining(model.sources, corpus) is None
 
 
 def test_what_cannot_be_known_is_none(corpus, pretraining, tmp_path):

@@ -13,6 +13,8 @@ from sklearn.metrics import average_precision_score, f1_score
 from torch import nn
 
 from semisupcon import checkpoint
+from semisupcon.augment.registry import TRANSFORMS
+from semisupcon.batch import to_float
 from semisupcon.datasets import musicnet
 from semisupcon.datasets.synth.musicnet import write_musicnet
 from semisupcon.downstream import binned
@@ -211,16 +213,42 @@ def test_a_recording_without_audio_is_left_out_of_the_test_and_named(corpus, tmp
         model.report(data, tmp_path, lambda tested: {})
 
 
-def test_a_batch_of_broken_files_alone_has_a_loss_of_zero_with_a_gradient(data):
-    model = _model(frozen=False)
+@pytest.mark.parametrize(("frozen", "readable"), [(True, 0), (False, 0), (False, 1)])
+def test_a_batch_with_too_few_readable_crops_has_no_loss_but_a_gradient(corpus, frozen, readable):
+    data, model = _data(corpus, target_len=2048 / RATE), _model(frozen=frozen)  # a frame a window, as BatchNorm fears
     model.begin(data, CPU)
     crops, _ = data.frames
     batch = crops[next(iter(data.train_dataloader().sampler))]
-    empty = type(batch)(*(getattr(batch, name)[:0] for name in ("audio", "labels", "labelled", "file", "draw")))
-    loss = model.training_step(empty, 0)
+    few = type(batch)(*(getattr(batch, name)[:readable] for name in ("audio", "labels", "labelled", "file", "draw")))
+    loss = model.training_step(few.with_audio(to_float(few.audio)), 0)
     loss.backward()
     assert float(loss.detach()) == 0
     assert all(float(each.grad.abs().sum()) == 0 for each in model.trained().parameters())
+
+
+def test_a_batch_of_one_is_refused_where_the_encoder_is_trained(corpus):
+    data = _data(corpus, batch_size=1)
+    with pytest.raises(UserError, match=r"--data.batch_size=1: fine-tuning needs at least 2"):
+        _model(frozen=False).check(data)
+    _model().check(data)
+
+
+def test_the_codec_acts_on_the_crops_and_leaves_their_notes(corpus):
+    data, model = _data(corpus, aug_list=["mp3"], aug_severity=5), _model()
+    model.begin(data, CPU)
+    crops, _ = data.frames
+    batch, plain = next(iter(data.train_dataloader())), crops[next(iter(data.train_dataloader().sampler))]
+    assert torch.equal(batch.labels, plain.labels)
+    assert torch.equal(batch.file, plain.file)
+    changed = (batch.audio != plain.audio).flatten(1).any(dim=1)
+    assert changed.sum() > len(batch) / 2
+    apart = (batch.audio.float() - plain.audio.float())[changed].std() / plain.audio[changed].float().std()
+    assert apart < 0.5  # the sound is still that of the notes
+
+
+def test_late_fusion_is_refused_whatever_the_encoder():
+    with pytest.raises(UserError, match="fusion=late: transcription has one head"):
+        _model(fusion="late")
 
 
 def test_what_cannot_be_transcribed_is_refused_before_anything_is_written(tones, register, corpus, tiny_encoder):
@@ -236,9 +264,18 @@ def test_what_cannot_be_transcribed_is_refused_before_anything_is_written(tones,
 
     with pytest.raises(UserError, match="Whole embeds a whole clip and has no frames"):
         _model(encoder=Whole()).check(_data(corpus))
-    with pytest.raises(UserError, match="PitchShift would play other notes"):
-        _model().check(_data(corpus, aug_list=["gain", "pitch_shift"]))
-    _model().check(_data(corpus, aug_list=["gain"]))
+
+
+@pytest.mark.parametrize("name", ["pitch_shift", "timestretch", "reverse", "splice"])
+def test_augmentations_that_move_notes_are_refused(corpus, name):
+    spoiling = type(TRANSFORMS[name]()).__name__
+    with pytest.raises(UserError, match=f"--data.aug_list: {spoiling} would play other notes .* or at other times"):
+        _model().check(_data(corpus, aug_list=["gain", name]))
+    _model().check(_data(corpus, aug_list=["gain", name], aug_severity=0))
+
+
+def test_echoes_leave_the_notes_where_they_are(corpus):
+    _model().check(_data(corpus, aug_list=["gain", "delay", "reverb"]))
 
 
 def test_an_encoder_with_coarse_frames_is_warned_of(corpus, tiny_encoder, caplog):

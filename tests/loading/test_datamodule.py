@@ -1,7 +1,9 @@
 """The data of a run as Lightning sees it: augmented in training only, seeded by batch, resumable, said in words."""
 
 import logging
+import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from semisupcon.batch import Batch, to_float
 from semisupcon.errors import UserError
 from semisupcon.loading.augmented import step_seed
 from semisupcon.loading.datamodule import MixedDataModule
-from semisupcon.table import Task
+from semisupcon.table import Table, Task
 
 
 def _data(tones, register=None, **options):
@@ -163,7 +165,7 @@ def test_what_is_saved_beside_the_split(tones, tmp_path):
     ("options", "said"),
     [
         ({"batch_size": 0}, "--data.batch_size=0: at least 2"),
-        ({"views": 1}, "--data.views=1: at least 2"),
+        ({"views": 0}, "--data.views=0: at least 1"),
         ({"target_len": 0.0}, "--data.target_len=0.0: a length in seconds"),
         ({"target_sr": 0}, "--data.target_sr=0"),
         ({"aug_severity": 9}, "aug_severity=9"),
@@ -242,5 +244,45 @@ def test_an_augmentation_that_changes_what_the_labels_are_of_is_warned_of(tones,
     assert [line[: len(said)] for line in warned] == ([said] if said else [])
 
 
+@pytest.mark.parametrize("aug_list", [["gain", "add_colored_noise"], [Mp3(p=1.0)]])
+def test_ranks_augment_differently_and_each_of_them_always_the_same(tones, aug_list):
+    """The same batch, whose augmentation is drawn on the device or in a loading worker."""
+    outs = []
+    for rank in (0, 1, 0):
+        data = _data(tones, aug_list=aug_list)
+        data.trainer = SimpleNamespace(training=True, global_rank=rank, world_size=2)
+        loader = data.train_dataloader()
+        loader.sampler.rank = 0  # the clips of one
+        batch = loader.dataset[loader.sampler.draws(3)]
+        outs.append(data.on_after_batch_transfer(batch, 0).audio)
+    assert torch.equal(outs[0], outs[2])
+    assert not torch.equal(outs[0], outs[1])
+
+
 def _loaded(loader, count):
     return [batch for batch, _ in zip(loader, range(count), strict=False)]
+
+
+def test_without_labelled_clips_no_signal_is_asked(tones, register):
+    """b_s = 0 with a corpus that has labels: a signal that was fitted to none of them could not judge."""
+    root, path, split = tones
+    name = register(
+        Table.build(root, path, split, np.eye(3, dtype=np.float32)[np.arange(len(path)) % 3]),
+        Task("three", "multiclass", ("a", "b", "c")),
+    )
+    data = _data(tones, sl_task=name, data_dir=None, ssl_task="same", intrabatch_supervised_p=0)
+    batch = next(iter(data.train_dataloader()))
+    assert batch.labels.shape == (8, 0)
+    assert not batch.labelled.any()
+
+
+def test_views_that_are_all_the_same_are_warned_of(tones, caplog):
+    data = _data(tones, aug_list=[], target_len=0.1)
+    with caplog.at_level(logging.WARNING):
+        data.setup("fit")
+    assert re.search(r"\d\d% of the files are no longer than one view, and nothing augments them", caplog.text)
+    caplog.clear()
+    for other in ({"target_len": 0.03}, {"target_len": 0.1, "aug_list": ["gain"]}):
+        with caplog.at_level(logging.WARNING):
+            _data(tones, **{"aug_list": [], **other}).setup("fit")
+    assert "nothing augments" not in caplog.text

@@ -71,6 +71,10 @@ def test_bandwidths_that_do_not_fit():
         RegressionKernel(bandwidth=[1.0, 2.0, 3.0]).fit(numbers(), MOOD)
     with pytest.raises(UserError, match="have the same valence"):
         RegressionKernel().fit(numbers() * torch.tensor([1.0, 0.0]), MOOD)
+    unknown = numbers()
+    unknown[1:, 1] = NAN
+    with pytest.raises(UserError, match="of mood but 1 are without their valence"):
+        RegressionKernel().fit(unknown, MOOD)
     with pytest.raises(RuntimeError, match="no bandwidth"):
         RegressionKernel()(numbers(), numbers())
     for wrong in (0.0, -1.0, [], NAN):
@@ -238,5 +242,6 @@ def test_what_does_not_fit_the_tasks_is_said():
         SharedLabels().prepare(BOTH[:, :2], [MOOD])
     with pytest.raises(UserError, match="LabelOverlap is for the labels of one task, and there are a, b"):
         LabelOverlap(rarity=True).prepare(BOTH, [Task("a", "multilabel", ("x",)), Task("b", "multilabel", ("y",))])
+    LabelOverlap().prepare(BOTH, [Task("a", "multilabel", ("x",)), Task("b", "multilabel", ("y",))])  # needs nothing
     with pytest.raises(RuntimeError, match="call prepare"):
         Several({"mood": RegressionKernel()})(BOTH, BOTH)

@@ -97,3 +97,16 @@ def test_pairing_of_first_against_second_view():
     targets, keep = target_matrix(anchors, candidates, SharedLabels())
     assert targets.tolist() == [[1, 0], [0, 1]]
     assert keep.all()
+
+
+def test_pairing_of_some_views_keeps_clips_together():
+    v = views([0, 0, 0, 1, 1, 1])
+    anchors, candidates = Pairing([2, 0], None).select(v, 3)
+    assert anchors.identity.tolist() == [0, 2, 3, 5]
+    assert candidates is v
+
+
+@pytest.mark.parametrize("wrong", [[], [-1]])
+def test_pairing_of_no_views(wrong):
+    with pytest.raises(ValueError, match="candidates are numbers of views, counted from 0"):
+        Pairing([0], wrong)

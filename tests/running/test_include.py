@@ -35,7 +35,13 @@ def test_what_is_included_is_read_first_from_the_folder_of_its_config(write):
     write("other.yaml", {})
     expected = ["lowest.yaml", "low.yaml", "other.yaml", "top.yaml", "--x=1"]
     assert names([f"--config={top}", "--x=1"]) == expected
-    assert names(["--config", str(top), "--x=1"]) == ["lowest.yaml", "low.yaml", "other.yaml", "--config", *expected[3:]]
+    assert names(["--config", str(top), "--x=1"]) == [
+        "lowest.yaml",
+        "low.yaml",
+        "other.yaml",
+        "--config",
+        *expected[3:],
+    ]
 
 
 def test_once_so_that_a_later_config_still_wins(write):
@@ -58,6 +64,11 @@ def test_what_is_missing_is_named(write):
     top = write("top.yaml", {"include": "nowhere.yaml"})
     with pytest.raises(UserError, match=r"top.yaml: it includes nowhere.yaml, and there is no file .*nowhere.yaml"):
         included([f"--config={top}"])
+
+
+def test_it_is_for_configs(own_logging):
+    with pytest.raises(UserError, match=r"--include=x.yaml: a config includes others; .* give --config=x.yaml"):
+        Pretrain(["--config", SSL, "--include=x.yaml"])
 
 
 def test_a_run_keeps_all_of_it_in_one_file(write, own_logging, tmp_path):

@@ -83,6 +83,16 @@ def test_colas_other_order_is_not_trained_on(system):
     assert heard.tolist() == [[False, True], [True, True], [False, True]]
 
 
+def test_views_that_are_paired_must_be_there(system):
+    assert system(lambda dim: MLP(dim, 8, 6), Cosine(0.5)).least_views == 2
+    assert system(lambda dim: MLP(dim, 8, 6), Cosine(0.5), pairing=Pairing([0], [3])).least_views == 4
+
+
+def test_an_encoder_out_of_a_checkpoint_goes_on_learning(tiny_encoder):
+    module = Contrastive(tiny_encoder().eval(), lambda dim: MLP(dim, 8, 6), Cosine(0.5))
+    assert all(part.training for part in module.modules())
+
+
 def test_all_its_parameters_learn(system):
     module = system(lambda dim: LinearTanh(dim, 6), Bilinear(6), pairing=Pairing([0], [1])).train()
     module.training_step(batch_of(4), 0)["loss"].backward()

@@ -98,7 +98,7 @@ class Studio:
         picked = self._middle(drawn[max(self.severities)])
         sounds = []
         for severity, audio in drawn.items():
-            p = f"p = {min(1.0, transform.p * severity / 2):.2g}"
+            p = f"p = {transform.chance(severity / 2):.2g}"
             sounds.append(self._sound(audio[picked : picked + 1], f"severity {severity:g}", (p,)))
         return Entry(describe(transform), [sounds])
 

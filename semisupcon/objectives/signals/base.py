@@ -41,7 +41,7 @@ class Signal(ABC):
                 )
         if len(tasks) == 1:
             self.fit(labels, tasks[0])
-        elif type(self).fit is not Signal.fit:
+        elif self.needs_fit:
             raise UserError(
                 f"{type(self).__name__} is for the labels of one task, and there are "
                 f"{', '.join(task.name for task in tasks)}.\nGive each its own, "
@@ -58,6 +58,11 @@ class Signal(ABC):
         Raises:
             UserError: the signal cannot judge by these labels.
         """
+
+    @property
+    def needs_fit(self) -> bool:
+        """Whether it takes something from the labels of its one task."""
+        return type(self).fit is not Signal.fit
 
     @abstractmethod
     def __call__(self, anchors: Tensor, candidates: Tensor) -> Tensor:

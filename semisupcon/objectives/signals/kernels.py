@@ -54,10 +54,11 @@ class RegressionKernel(Signal):
         mean = labels.nan_to_num(0.0).sum(dim=0) / count.clamp_min(1)
         spread = ((labels - mean).square().nan_to_num(0.0).sum(dim=0) / (count - 1).clamp_min(1)).sqrt()
         if not (spread > 0).all():
-            name = task.classes[int((spread > 0).logical_not().int().argmax())]
+            column = int((spread > 0).logical_not().int().argmax())
+            found = "have the same" if count[column] > 1 else f"but {int(count[column])} are without their"
             raise UserError(
-                f"--model.signal: all labelled training clips of {task.name} have the same {name}, so no bandwidth can "
-                "be taken from them. Give RegressionKernel a bandwidth, or use more labels."
+                f"--model.signal: all labelled training clips of {task.name} {found} {task.classes[column]}, so no "
+                "bandwidth can be taken from them. Give RegressionKernel a bandwidth, or use more labels."
             )
         self.bandwidth = spread * count ** (-1 / (targets + 4))
 

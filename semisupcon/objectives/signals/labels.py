@@ -50,6 +50,11 @@ class LabelOverlap(Signal):
         self.weight: Tensor | None = None
         """(K,) of the labels, once fitted; None = all count alike."""
 
+    @property
+    def needs_fit(self) -> bool:
+        """Only for rarities."""
+        return self.rarity
+
     def fit(self, labels: Tensor, task: Task) -> None:
         """The rarity of each label among those clips that it is known of."""
         if self.rarity:
