@@ -1,6 +1,6 @@
 """Several test runs of finetune.py in one process, which spares each of them its start.
 
-    python -m benchmarks.probes '[["--config", "config/finetuning/probe.yaml", ...], ...]'
+python -m benchmarks.probes '[["--config", "config/finetuning/probe.yaml", ...], ...]'
 """
 
 from __future__ import annotations
