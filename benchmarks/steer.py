@@ -1,12 +1,12 @@
 """Does supervision steer? Four signals, each the only difference of a pretraining, and a probe of each on four tasks.
 
-    python -m benchmarks.steer [--seconds 150] [--seeds 3] [--jobs 2] [--control] [--out FOLDER]
+    python -m benchmarks.steer [--steps 240] [--seeds 3] [--jobs 2] [--control] [--out FOLDER]
 
 Semi-supervised pretraining on a corpus of the embedded kind with 24 clips a player in place of 8 (3,744 files), with
 all labels of one task, half of each batch: instruments and pitches by SharedLabels, keys by ClassSimilarity (MIREX),
-mood by RegressionKernel. The same small SampleCNN and time for all; no pitch shift. Each should give the best probe on
-its own task: the diagonal of the table. Keys are those of sustained chords. With --control a fifth pretraining has no
-labels.
+mood by RegressionKernel. The same small SampleCNN and as many steps for all; no pitch shift. Each should give the best
+probe on its own task: the diagonal of the table. Keys are those of sustained chords. With --control a fifth pretraining
+has no labels.
 """
 
 from __future__ import annotations
@@ -63,8 +63,12 @@ class Steering:
             name, *more = SIGNALS[signal]
             labels = [*self.corpus("sl", signal), f"--model.signal.class_path={name}", *more]
             labels += ["--data.supervised_data_p=1", "--data.intrabatch_supervised_p=0.5"]
-        clock = [f"--trainer.max_time={{seconds: {round(self.options.seconds)}}}", "--trainer.max_steps=-1"]
-        length = [*clock, "--trainer.limit_val_batches=0", "--picture.every_n_steps=0", "--data.leak_check=off"]
+        length = [
+            f"--trainer.max_steps={self.options.steps}",
+            "--trainer.limit_val_batches=0",
+            "--picture.every_n_steps=0",
+            "--data.leak_check=off",
+        ]
         run = [f"--seed_everything={seed}", f"--ckpt_path={self.options.out}", f"--run_name={signal}-{seed}"]
         files = configs("pretraining/pretrain_smsl", "pretraining/demo")
         call(self.threads, "pretrain.py", *files, *self.corpus("ssl", "synth_instrument"), *labels, *length, *run)
@@ -152,7 +156,7 @@ def _square(x: int, y: int, shade: float):  # type: ignore[no-untyped-def]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Make the corpus, run, print the table, draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=150, help="of pretraining, for each signal and seed")
+    parser.add_argument("--steps", type=int, default=240, help="of pretraining, for each signal and seed")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time; the cores are shared among them")
     parser.add_argument("--control", action="store_true", help="a pretraining without labels, too")
