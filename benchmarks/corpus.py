@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +12,6 @@ from typing import Any
 import soundfile
 from torch.utils.data import DataLoader, Sampler
 
-from benchmarks.objective import ROOT
 from benchmarks.sound import RATE, music
 from semisupcon.batch import Batch
 from semisupcon.loading.datamodule import MixedDataModule
@@ -40,14 +37,6 @@ def corpus(folder: Path, clips: int, seconds: float) -> Path:
     manifest = folder / "clips.csv"
     manifest.write_text("\n".join(lines) + "\n")
     return manifest
-
-
-def prepare(manifest: Path, store: Path) -> None:
-    """As the user does."""
-    command = [sys.executable, "-m", "semisupcon.prepare", f"--data.sl_task={manifest}", f"--data.store={store}"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise SystemExit(done.stderr)
 
 
 def datamodule(manifest: Path, store: Path, options: argparse.Namespace) -> MixedDataModule:

@@ -11,27 +11,17 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+from benchmarks.runs import ROOT, call
+
 DEMO = ("--config", "config/pretraining/demo.yaml")
 SYSTEMS = {
     "self-supervised": ("--config", "config/pretraining/pretrain_ssl.yaml", *DEMO),
     "semi-supervised": ("--config", "config/pretraining/pretrain_smsl.yaml", *DEMO),
 }
-
-
-def call(threads: int, *arguments: str) -> None:
-    """Run one of the two scripts quietly; show its output where it fails."""
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-    command = [sys.executable, *arguments, "--trainer.enable_progress_bar=false"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
 def climb(system: str, seed: int, options: argparse.Namespace, threads: int) -> float:

@@ -44,14 +44,12 @@ def _python(threads: int, *arguments: str) -> None:
         raise RuntimeError(f"{' '.join(arguments)}\n{done.stdout[-2000:]}{done.stderr[-4000:]}")
 
 
-def prepare(task: str, options: dict[str, Any], rates: Sequence[int]) -> None:
-    """Decode a corpus once, so that training and probes read it at the speed of memory."""
+def prepare(task: str, options: dict[str, Any], rates: Sequence[int], store: Path | None = None) -> None:
+    """Decode a corpus once, into the cache or a store, so that training and probes read it at the speed of memory."""
     given = [f"--data.sl_task={task}", *(f"--data.sl_kwargs.{name}={value}" for name, value in options.items())]
+    given += [] if store is None else [f"--data.store={store}"]
     for rate in rates:
-        command = [sys.executable, "-m", "semisupcon.prepare", *given, f"--data.target_sr={rate}"]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr[-4000:])
+        _python(os.cpu_count() or 1, "-m", "semisupcon.prepare", *given, f"--data.target_sr={rate}")
 
 
 def configs(*names: str) -> list[str]:

@@ -30,8 +30,10 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.corpus import batches, corpus, datamodule, prepare
+from benchmarks.corpus import batches, corpus, datamodule
+from benchmarks.runs import prepare
 from benchmarks.show import table, write
+from benchmarks.sound import RATE
 from benchmarks.step import PARTS, Step, rate, waiting
 from semisupcon.encoders import SampleCNN
 from semisupcon.loading.datamodule import MixedDataModule
@@ -151,7 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         manifest = corpus(root, 2 * options.batch, 2.2 * options.views * options.seconds)
         store = Path(scratch) / "store"
         if options.data == "store":
-            prepare(manifest, store)
+            prepare(str(manifest), {}, [RATE], store)
         where = torch.cuda.get_device_name() if on_gpu else f"CPU, {torch.get_num_threads()} thread(s)"
         views = f"{options.batch} clips x {options.views} views of {options.seconds:g} s"
         print(f"{views}, data from {options.data}, {where}\n")

@@ -55,19 +55,19 @@ def included(args: Sequence[str]) -> list[str]:
         UserError: a config is missing or no YAML; the message names it.
     """
     out: list[str] = []
-    seen = {Path(name).expanduser().resolve() for name in _configs(args)}
-    for arg, following in zip(args, [*args[1:], ""], strict=False):
-        if config := _CONFIG.match(arg):
-            name = following if config[1] is None else config[1]
+    seen = {Path(name).expanduser().resolve() for _, _, name in _walked(args) if name is not None}
+    for arg, _, name in _walked(args):
+        if name is not None:
             out += [f"--config={each}" for each in _below(name, seen)]
         out.append(arg)
     return out
 
 
-def _configs(args: Sequence[str]) -> Iterator[str]:
+def _walked(args: Sequence[str]) -> Iterator[tuple[str, str, str | None]]:
+    """Each argument, the one behind it, and the config that it names if it does."""
     for arg, following in zip(args, [*args[1:], ""], strict=False):
-        if config := _CONFIG.match(arg):
-            yield following if config[1] is None else config[1]
+        config = _CONFIG.match(arg)
+        yield arg, following, None if config is None else following if config[1] is None else config[1]
 
 
 def _below(name: str, seen: set[Path]) -> Iterator[Path]:
@@ -92,9 +92,8 @@ def options(args: Sequence[str]) -> list[Given]:
         UserError: a config file is missing, is no YAML or no mapping; the message names it.
     """
     out: list[Given] = []
-    for arg, following in zip(args, [*args[1:], ""], strict=False):
-        if config := _CONFIG.match(arg):
-            name = following if config[1] is None else config[1]
+    for arg, following, name in _walked(args):
+        if name is not None:
             out += [Given(option, value, name) for option, value in _flat(read_config(name))]
         elif arg.startswith("--"):
             option, equals, value = arg[2:].partition("=")
