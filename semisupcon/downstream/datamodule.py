@@ -181,8 +181,14 @@ class TaskDataModule(MixedDataModule):
         return super().on_after_batch_transfer(batch, dataloader_idx) if isinstance(batch, Batch) else batch
 
     def calibration(self, clips: int = 256, at_once: int = 32) -> list[Tensor]:
-        """Fixed crops of some training clips, (n, 1, T) float32 each, to calibrate BatchNorm statistics on."""
-        rows = np.random.default_rng(0).permutation(self.pools.labelled)[:clips]
+        """Fixed crops of some training files, (n, 1, T) float32 each, to calibrate BatchNorm statistics on.
+
+        With labels or without, so that an untrained encoder is the same for all tasks of a corpus and shares of labels.
+        """
+        copies = {path for path, *_ in self.pools.leaks}
+        rows = np.setdiff1d(np.arange(len(self.pools.paths)), self.pools.held)
+        rows = np.array([row for row in rows.tolist() if str(self.pools.paths[row]) not in copies], np.int64)
+        rows = np.random.default_rng(0).permutation(rows)[:clips]
         dataset = self._crops(seed=0)
         parts = np.array_split(rows, math.ceil(len(rows) / at_once))  # of equal size, for they count alike
         draws = [Draws(0, part, np.zeros(len(part), np.int64), np.ones(len(part), bool)) for part in parts]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import logging
-import os
-import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,18 +19,19 @@ from tqdm import tqdm
 from semisupcon import __version__
 from semisupcon.batch import to_float
 from semisupcon.cache import cache_folder
+from semisupcon.downstream.kept import Kept, identity, trim
 from semisupcon.encoders.base import Encoder
-from semisupcon.loading.segments import WholeClips, clips_loader
+from semisupcon.loading.segments import Clips, WholeClips, clips_loader
 
-log = logging.getLogger(__name__)
+Floats32 = npt.NDArray[np.float32]
 
 SEGMENTS_AT_ONCE = 64
 
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 """To be raised with whatever changes an embedding and is not in the key, such as how audio is read."""
 
-CACHE_BYTES = 5 * 10**9
-"""What the cache may hold; beyond it the oldest files go."""
+KEPT_AT_ONCE = 1 << 24
+"""Numbers that are embedded before they are written, 64 MB: what is lost where a run is stopped."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +74,10 @@ def encode(encoder: Encoder, audio: Tensor) -> Tensor:
 
 
 def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers: int, what: str) -> Embeddings:
-    """Embeddings of all segments of some clips, from the cache where they are there.
+    """Embeddings of all segments of some clips; what was embedded before comes from the cache, file by file.
 
-    The cache is keyed by the encoder's weights, statistics and source code, the package's version, the rate, the
-    segment length, and path, size and time of change of every file.
+    A file's embeddings are known by the encoder's weights, statistics and source code, the package's version, the
+    rate, the segment length, and the path, size and time of change of the file. What is stopped keeps what it had.
 
     Args:
         encoder: in eval mode for the time of the call.
@@ -87,55 +86,55 @@ def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers
         num_workers: loading processes.
         what: for the progress bar, such as ``test``.
     """
-    path = cache_folder() / "embeddings" / f"{_key(encoder, clips)}.npz"
-    if path.exists():
-        try:
-            with np.load(path, allow_pickle=False) as held:
-                bad = tuple((str(name), str(why)) for name, why in held["bad"])
-                return Embeddings(held["segment"], held["clip"], bad)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            log.warning(f"{path}: unreadable, made again")
+    kept = Kept(cache_folder() / "embeddings" / encoder_key(encoder, clips.reader.sample_rate, clips.length))
+    names = {row: identity(str(clips.reader.paths[row])) for row in clips.rows.tolist()}
+    found = kept.find(list(names.values()))
+    missing = np.array([row for row, name in names.items() if name not in found], np.int64)
+    broken: list[tuple[str, str]] = []
+    if len(missing):
+        wanted = WholeClips(clips.reader, clips.labels, missing, clips.length, clips.size)
+        for some, bad in _embedded(encoder, wanted, device, num_workers, what):
+            named = {names[row]: segment for row, segment in some.items()}
+            kept.add(named)
+            found |= named
+            broken += bad
+        trim(kept.folder.parent, kept.folder)
+    rows = [row for row in clips.rows.tolist() if names[row] in found]
+    counts = [len(found[names[row]]) for row in rows]
+    segments = [found[names[row]] for row in rows] or [np.zeros((0, encoder.dim), np.float32)]
+    return Embeddings(np.concatenate(segments), np.repeat(np.array(rows, np.int64), counts), tuple(broken))
+
+
+def _embedded(
+    encoder: Encoder, clips: WholeClips, device: torch.device, num_workers: int, what: str
+) -> Iterator[tuple[dict[int, Floats32], list[tuple[str, str]]]]:
+    """The segments of each file row, and the files that gave none, some thousand segments at a time."""
     was_training = encoder.training
     encoder.to(device).eval()
-    segments: list[npt.NDArray[np.float32]] = []
-    owners: list[npt.NDArray[np.int64]] = []
+    some: dict[int, Floats32] = {}
     broken: list[tuple[str, str]] = []
-    with tqdm(total=len(clips.rows), desc=f"embedding {what}", unit="clip", leave=False) as bar:
-        for group in clips_loader(clips, num_workers):
-            segments.append(encode(encoder, group.audio.to(device)).cpu().numpy())
-            owners.append(group.clip.numpy())
-            broken += group.bad
-            bar.update(len(group.rows) + len(group.bad))
-    encoder.train(was_training)
-    found = Embeddings(
-        np.concatenate(segments) if segments else np.zeros((0, encoder.dim), np.float32),
-        np.concatenate(owners) if owners else np.zeros(0, np.int64),
-        tuple(broken),
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(file, segment=found.segment, clip=found.clip, bad=np.array(found.bad, dtype=str).reshape(-1, 2))
-    part.replace(path)
-    _trim(path)
-    return found
+    held = 0
+    try:
+        with tqdm(total=len(clips.rows), desc=f"embedding {what}", unit="clip", leave=False) as bar:
+            for group in clips_loader(clips, num_workers):
+                segment = encode(encoder, group.audio.to(device)).cpu().numpy()
+                some |= _by_row(segment, group)
+                broken += group.bad
+                held += segment.size
+                if held >= KEPT_AT_ONCE:
+                    yield some, broken
+                    some, broken, held = {}, [], 0
+                bar.update(len(group.rows) + len(group.bad))
+    finally:
+        encoder.train(was_training)
+    yield some, broken
 
 
-def _trim(newest: Path) -> None:
-    """Remove the oldest files of the cache until it is within bounds, never the one just written."""
-    held = []
-    for path in newest.parent.glob("*.npz"):
-        try:
-            held.append((path.stat().st_mtime_ns, path.stat().st_size, path))
-        except FileNotFoundError:  # another run has removed it
-            continue
-    size = sum(entry[1] for entry in held)
-    for _, bytes_, path in sorted(held):
-        if size <= CACHE_BYTES:
-            return
-        if path != newest:
-            path.unlink(missing_ok=True)
-            size -= bytes_
+def _by_row(segment: Floats32, group: Clips) -> dict[int, Floats32]:
+    """The (S, D) segments of a group of clips as {file row: its own}."""
+    _, counts = group.clip.unique_consecutive(return_counts=True)
+    parts = np.split(segment, counts.cumsum(0)[:-1].numpy()) if len(counts) else []
+    return dict(zip(group.rows.tolist(), parts, strict=True))
 
 
 def _sources(encoder: Encoder) -> list[bytes]:
@@ -155,21 +154,21 @@ def _source(cls: type) -> str | None:
     return file if file is not None and Path(file).is_file() else None
 
 
-def _key(encoder: Encoder, clips: WholeClips) -> str:
-    about = [CACHE_VERSION, __version__, encoder.spec, clips.reader.sample_rate, clips.length]
+def encoder_key(encoder: Encoder, sample_rate: int, length: int) -> str:
+    """What decides an embedding but the audio: 32 hex digits.
+
+    Args:
+        encoder: with its weights and statistics.
+        sample_rate: Hz.
+        length: T, samples in a segment.
+    """
+    about = [CACHE_VERSION, __version__, encoder.spec, sample_rate, length]
     digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
     for source in _sources(encoder):
         digest.update(source)
     for name, value in encoder.state_dict().items():
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    for row in clips.rows.tolist():
-        file = str(clips.reader.paths[row])
-        try:
-            found = Path(file).stat()
-            digest.update(f"{row} {file} {found.st_size} {found.st_mtime_ns}\n".encode(errors="surrogateescape"))
-        except OSError:
-            digest.update(f"{row} {file} missing\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
 

@@ -15,6 +15,7 @@ from torch import nn
 from semisupcon import audio
 from semisupcon.cache import cache_folder
 from semisupcon.downstream import embed as embed_module
+from semisupcon.downstream import kept
 from semisupcon.downstream.embed import SEGMENTS_AT_ONCE, Embeddings, calibrate, embed, encode
 from semisupcon.loading.reader import Reader
 from semisupcon.loading.segments import WholeClips
@@ -112,22 +113,56 @@ def own_encoder(tmp_path, monkeypatch):
     sys.modules.pop("mine", None)
 
 
-def test_the_oldest_embeddings_go_when_the_cache_is_full(clips, tiny_encoder, monkeypatch):
+def test_files_embedded_for_another_task_or_split_are_not_embedded_again(clips, tiny_encoder, forwards):
+    encoder = forwards(tiny_encoder())
+    whole = embed(encoder, clips, CPU, 0, "test")
+    ran = len(forwards.calls)
+    clips.rows = np.array([3, 10])
+    part = embed(encoder, clips, CPU, 0, "train")
+    assert len(forwards.calls) == ran
+    assert part.clip.tolist() == [3] * (whole.clip == 3).sum() + [10] * (whole.clip == 10).sum()
+    np.testing.assert_array_equal(part.segment[part.clip == 10], whole.segment[whole.clip == 10])
+    clips.rows = np.array([7, 10, 8])
+    embed(encoder, clips, CPU, 0, "val")
+    assert len(forwards.calls) == ran + 1  # the two new ones, together
+
+
+def test_an_embedding_that_is_stopped_keeps_what_it_had(clips, tiny_encoder, forwards, monkeypatch):
+    monkeypatch.setattr(embed_module, "KEPT_AT_ONCE", 1)
+    clips.size = 1
+    whole = clips.reader.whole
+
+    def stop(row):
+        if row == 5:
+            raise KeyboardInterrupt
+        return whole(row)
+
+    monkeypatch.setattr(clips.reader, "whole", stop)
+    with pytest.raises(KeyboardInterrupt):
+        embed(tiny_encoder(), clips, CPU, 0, "test")
+    monkeypatch.setattr(clips.reader, "whole", whole)
+    encoder = forwards(tiny_encoder())
+    found = embed(encoder, clips, CPU, 0, "test")
+    assert len(forwards.calls) == 2  # of 10, 0, 5, 3 the last two
+    np.testing.assert_allclose(found.segment, _plain(tiny_encoder(), clips)[0], atol=1e-6)
+
+
+def test_the_encoders_used_least_recently_go_when_the_cache_is_full(clips, tiny_encoder, monkeypatch):
     folder = cache_folder() / "embeddings"
-    folder.mkdir(parents=True)
     for age in range(4):
-        (folder / f"{age}.npz").write_bytes(bytes(10_000))
-        os.utime(folder / f"{age}.npz", (1000 - age, 1000 - age))
-    monkeypatch.setattr(embed_module, "CACHE_BYTES", 25_000)
+        (folder / f"{age}").mkdir(parents=True)
+        (folder / f"{age}" / "a.npy").write_bytes(bytes(10_000))
+        os.utime(folder / f"{age}", (1000 - age, 1000 - age))
+    monkeypatch.setattr(kept, "BYTES", 25_000)
     embed(tiny_encoder(), clips, CPU, 0, "test")
     left = {path.name for path in folder.iterdir()}
-    assert {"0.npz", "1.npz"} < left
+    assert {"0", "1"} < left
     assert len(left) == 3
-    monkeypatch.setattr(embed_module, "CACHE_BYTES", 0)
+    monkeypatch.setattr(kept, "BYTES", 0)
     clips.length = T + 1
     before = left
     embed(tiny_encoder(), clips, CPU, 0, "test")
-    [path] = folder.iterdir()  # never the one just written
+    [path] = folder.iterdir()  # never the one that is used
     assert path.name not in before
 
 
@@ -166,10 +201,6 @@ def _time(encoder, clips):
     os.utime(clips.reader.paths[10], ns=(0, 1))
 
 
-def _rows(encoder, clips):
-    clips.rows = clips.rows[::-1]
-
-
 def _another(encoder, clips):
     clips.reader.paths = clips.reader.paths.copy()
     clips.reader.paths[10] = clips.reader.paths[1]
@@ -190,7 +221,7 @@ def _source(encoder, clips):
 
 
 @pytest.mark.parametrize(
-    "change", [_weight, _statistics, _rate, _length, _file, _time, _rows, _another, _version, _release, _source]
+    "change", [_weight, _statistics, _rate, _length, _file, _time, _another, _version, _release, _source]
 )
 def test_whatever_the_embeddings_depend_on_makes_them_anew(clips, forwards, own_encoder, monkeypatch, change):
     monkeypatch.setattr(embed_module, "CACHE_VERSION", embed_module.CACHE_VERSION)  # put back afterwards
@@ -204,13 +235,14 @@ def test_whatever_the_embeddings_depend_on_makes_them_anew(clips, forwards, own_
     assert set(found.clip.tolist()) == {10, 0, 5, 3}
 
 
+@pytest.mark.parametrize("which", ["*.npy", "*.index.npz"])
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", b"text"])
-def test_a_broken_cache_file_is_made_anew(clips, tiny_encoder, content):
+def test_a_broken_cache_file_is_made_anew(clips, tiny_encoder, content, which):
     first = embed(tiny_encoder(), clips, CPU, 0, "test")
-    [file] = (cache_folder() / "embeddings").iterdir()
+    [file] = (cache_folder() / "embeddings").glob(f"*/{which}")
     file.write_bytes(content)
     np.testing.assert_array_equal(embed(tiny_encoder(), clips, CPU, 0, "test").segment, first.segment)
-    assert file.stat().st_size > 100
+    assert len(list((cache_folder() / "embeddings").glob("*/*.index.npz"))) == 1
 
 
 def test_broken_clips_are_named_from_the_cache_too_and_mended_ones_are_seen(clips, tiny_encoder):
