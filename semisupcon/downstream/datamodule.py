@@ -18,8 +18,10 @@ from semisupcon.errors import UserError
 from semisupcon.loading.augmented import Augmented
 from semisupcon.loading.corpora import task_names
 from semisupcon.loading.datamodule import LeakCheck, MixedDataModule
+from semisupcon.loading.leaks import copies
 from semisupcon.loading.sampler import Draws, Indices, MixedBatchSampler
 from semisupcon.loading.segments import Clips, WholeClips, clips_loader
+from semisupcon.loading.store import Store
 from semisupcon.table import Task
 
 log = logging.getLogger(__name__)
@@ -185,10 +187,13 @@ class TaskDataModule(MixedDataModule):
 
         With labels or without, so that an untrained encoder is the same for all tasks of a corpus and shares of labels.
         """
-        copies = {path for path, *_ in self.pools.leaks}
-        rows = np.setdiff1d(np.arange(len(self.pools.paths)), self.pools.held)
-        rows = np.array([row for row in rows.tolist() if str(self.pools.paths[row]) not in copies], np.int64)
+        pools = self.pools
+        rows = np.setdiff1d(np.arange(len(pools.paths)), pools.held)
         rows = np.random.default_rng(0).permutation(rows)[:clips]
+        if self.leak_check != "off":  # the pools were looked through for copies, but only what is trained on
+            prepared = [Store.beside(root, stores=self.store) for root in dict.fromkeys(pools.roots.values())]
+            held = copies(pools.paths[rows], pools.paths[pools.held], [each for each in prepared if each is not None])
+            rows = rows[held.held < 0]
         dataset = self._crops(seed=0)
         parts = np.array_split(rows, math.ceil(len(rows) / at_once))  # of equal size, for they count alike
         draws = [Draws(0, part, np.zeros(len(part), np.int64), np.ones(len(part), bool)) for part in parts]

@@ -266,3 +266,23 @@ def test_an_encoder_that_contradicts_the_checkpoint_is_refused(here, nsynth, tmp
         )
     with pytest.raises(UserError, match=r"target_sr=16000: the encoder takes 8000 Hz"):
         _run(nsynth, tmp_path, f"--model.init_args.checkpoint={pretrained}", "--data.target_sr=16000")
+
+
+def test_calibration_hears_training_files_without_labels_too_and_no_copy_of_a_test_file(
+    tones, tmp_path, register, write_wav
+):
+    root, path, split = tones
+    for name in path:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(root / name, tmp_path / name)
+    test = [name for name, part in zip(path, split, strict=True) if part == "test"]
+    shutil.copy(tmp_path / test[0], tmp_path / "train" / "copy.wav")  # without a label, so that nobody trains on it
+    labels = np.eye(2, dtype=np.float32)[np.arange(len(path) + 1) % 2]
+    labels[-1] = np.nan
+    labels[0] = np.nan
+    table = Table.build(tmp_path, [*path, "train/copy.wav"], [*split, "train"], labels)
+    name = register(table, Task("copied", "multiclass", ("a", "b")))
+    data = TaskDataModule(name, num_workers=0, target_sr=8000, target_len=0.02)
+    assert sum(map(len, data.calibration())) == 24  # one of them without a label
+    data = TaskDataModule(name, num_workers=0, target_sr=8000, target_len=0.02, leak_check="off")
+    assert sum(map(len, data.calibration())) == 25
