@@ -123,16 +123,43 @@ def drawn(metrics: Measure, unit: Indices, draws: int, level: float, seed: int) 
         level: share of the draws between the bounds.
         seed: of the draws.
     """
-    values = metrics(np.ones((len(unit), 1)))
-    if unit.max() == 0:
-        return {name: Interval(float(value[0]), np.nan, np.nan) for name, value in values.items()}
-    blocks = [metrics(weights) for weights in draw(unit, draws, seed)]
-    result = {}
-    for name, value in values.items():
-        found = np.concatenate([block[name] for block in blocks])
-        found = found[~np.isnan(found)]
+    return {name: found.interval(level) for name, found in sampled(metrics, unit, draws, seed).items()}
+
+
+class Sampled(NamedTuple):
+    """A metric and what it would be on other test sets.
+
+    Args:
+        value: on the test set as it is.
+        draws: (R,) one for each bootstrap draw, NaN where it is undefined; empty where there is a single unit. Draws
+            of two systems on the same clips belong together, so that their difference is that of a paired bootstrap.
+    """
+
+    value: float
+    draws: Floats
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """The value with its percentile interval; NaN bounds where there is nothing to judge spread by."""
+        known = self.draws[~np.isnan(self.draws)]
         low, high = np.nan, np.nan
-        if not np.isnan(value[0]) and 2 * len(found) >= draws:
-            low, high = np.quantile(found, [(1 - level) / 2, (1 + level) / 2])
-        result[name] = Interval(float(value[0]), float(low), float(high))
-    return result
+        if not np.isnan(self.value) and len(known) and 2 * len(known) >= len(self.draws):
+            low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+        return Interval(self.value, float(low), float(high))
+
+
+def sampled(metrics: Measure, unit: Indices, draws: int = 1000, seed: int = 0) -> dict[str, Sampled]:
+    """Every metric with its draws, see :func:`bootstrap`.
+
+    Args:
+        metrics: (N, R) weights -> (R,) of each metric.
+        unit: (N,) what each row is drawn with, from 0 without a gap.
+        draws: how many.
+        seed: of the draws.
+    """
+    values = metrics(np.ones((len(unit), 1)))
+    blocks = [metrics(weights) for weights in draw(unit, draws, seed)] if unit.max() > 0 else []
+    nothing = np.zeros(0)
+    return {
+        name: Sampled(float(value[0]), np.concatenate([nothing, *(block[name] for block in blocks)]))
+        for name, value in values.items()
+    }
