@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from semisupcon import __version__
 from semisupcon.encoders.base import Encoder, Origin, build
@@ -19,7 +20,6 @@ Content = dict[str, Any]
 KEY = "semisupcon"
 """Where a checkpoint says what its encoder is."""
 
-_PREFIX = "encoder."
 _SHOWN = 12  # differing names listed in an error
 
 
@@ -138,28 +138,39 @@ def _spec(content: Content, path: str | Path) -> dict[str, Any]:
     return spec
 
 
-def load_weights(encoder: Encoder, state: dict[str, Any], source: str) -> None:
-    """Copy the encoder's weights out of a whole module's ``state_dict``.
+def load_weights(module: nn.Module, state: dict[str, Any], source: str, part: str = "encoder") -> None:
+    """Copy the weights of one part, such as the encoder, out of a whole module's ``state_dict``.
+
+    Args:
+        module: what they are copied into.
+        state: of the whole.
+        source: for people.
+        part: the name of the part in the whole.
 
     Raises:
         UserError: listing what is missing, left over, or of another shape.
     """
-    weights = {name.removeprefix(_PREFIX): value for name, value in state.items() if name.startswith(_PREFIX)}
-    wanted = encoder.state_dict()
+    weights = weights_of(part, state)
+    wanted = module.state_dict()
     wrong = [f"  missing: {name}" for name in wanted if name not in weights]
-    wrong += [f"  not in the encoder: {name}" for name in weights if name not in wanted]
+    wrong += [f"  not in the {part}: {name}" for name in weights if name not in wanted]
     wrong += [
-        f"  other shape: {name} is {tuple(weights[name].shape)}, the encoder has {tuple(value.shape)}"
+        f"  other shape: {name} is {tuple(weights[name].shape)}, the {part} has {tuple(value.shape)}"
         for name, value in wanted.items()
         if name in weights and weights[name].shape != value.shape
     ]
     if wrong:
         more = [f"  ... and {len(wrong) - _SHOWN} more"] if len(wrong) > _SHOWN else []
         raise UserError(
-            f"{source}: its weights do not fit {type(encoder).__name__} ({len(wrong)} differences):\n"
+            f"{source}: its weights do not fit {type(module).__name__} ({len(wrong)} differences):\n"
             + "\n".join(wrong[:_SHOWN] + more)
         )
-    encoder.load_state_dict(weights)
+    module.load_state_dict(weights)
+
+
+def weights_of(part: str, state: dict[str, Any]) -> dict[str, Any]:
+    """The weights of one part of a whole module, by their names in the part."""
+    return {name.removeprefix(f"{part}."): value for name, value in state.items() if name.startswith(f"{part}.")}
 
 
 def check_same(path: str | Path, encoder: Encoder, content: Content | None = None) -> None:

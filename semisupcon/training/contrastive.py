@@ -10,6 +10,8 @@ import torch
 from pytorch_lightning.cli import LRSchedulerCallable, OptimizerCallable
 from torch import Tensor, nn
 
+from semisupcon import checkpoint as checkpoints
+from semisupcon import projection as projections
 from semisupcon.batch import Batch
 from semisupcon.encoders.base import Encoder
 from semisupcon.objectives import diagnostics
@@ -32,7 +34,7 @@ class Contrastive(Pretraining):
 
     Args:
         encoder: what is trained: audio in, embedding out.
-        projection: given the embedding dimension, the head in front of the loss; thrown away afterwards.
+        projection: given the embedding dimension, the head in front of the loss; the encoder is used without it.
         similarity: (A, P), (C, P) -> (A, C) logits.
         optimizer: given the parameters, the optimizer.
         scheduler: given the optimizer, a learning rate schedule stepped after every optimizer step.
@@ -56,6 +58,7 @@ class Contrastive(Pretraining):
     ) -> None:
         super().__init__(encoder, optimizer, scheduler)
         self.projection = projection(encoder.dim)
+        self._head = projections.described(projection, encoder.dim, self.projection)
         self.similarity = similarity
         self.signal = signal or SharedLabels()
         self.pairing = pairing or Pairing()
@@ -97,6 +100,11 @@ class Contrastive(Pretraining):
         rows = (clips[:, None] * per_clip + torch.arange(per_clip, device=clips.device)).flatten()
         order = "labelled clips first, by label; then unlabelled ones"
         return Matrices(*self.matrices(outputs["views"][rows], per_clip), order)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write into the checkpoint also how the head is built, for evaluation in the space of the loss."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint[checkpoints.KEY][projections.PART] = self._head
 
     def matrices(self, views: Views, per_clip: int) -> tuple[Tensor, Tensor, Tensor]:
         """Logits, targets and keep, (A, C) each, of some views; for looking at."""
