@@ -13,6 +13,22 @@ from semisupcon.table import Task
 HeadKind = Literal["linear", "mlp"]
 
 
+def feature_statistics(embedding: Tensor) -> tuple[Tensor, Tensor]:
+    """(D,) mean and (D,) scale of (N, D) embeddings, N > 0, for standardising them."""
+    # A dimension that hardly varies is centred but not blown up.
+    spread = embedding.std(dim=0, correction=0)
+    return embedding.mean(dim=0), torch.where(spread > 1e-5 * spread.max().clamp_min(1e-12), spread, 1.0)
+
+
+def target_statistics(labels: Tensor) -> tuple[Tensor, Tensor]:
+    """(K,) mean and (K,) scale of the known among (M, K) targets, NaN = unknown; 0 and 1 where none is."""
+    known = ~labels.isnan()
+    count = known.sum(dim=0).clamp_min(1)
+    mean = labels.nan_to_num(0.0).sum(dim=0) / count
+    spread = (((labels - mean) ** 2).nan_to_num(0.0).sum(dim=0) / count).sqrt()
+    return mean, torch.where(spread > 1e-12, spread, 1.0)
+
+
 class Head(nn.Module):
     """Embedding in, K scores out: standardisation by fixed statistics, then a linear layer or an MLP.
 
@@ -47,17 +63,13 @@ class Head(nn.Module):
     def fit_statistics(self, embedding: Tensor | None, labels: Tensor) -> None:
         """Take the standardisation from the training set: (N, D) embeddings, (M, K) labels with NaN = unknown."""
         if embedding is not None and len(embedding):
-            self.mean.copy_(embedding.mean(dim=0))
-            # A dimension that hardly varies is centred but not blown up.
-            spread = embedding.std(dim=0, correction=0)
-            self.scale.copy_(torch.where(spread > 1e-5 * spread.max().clamp_min(1e-12), spread, 1.0))
+            mean, scale = feature_statistics(embedding)
+            self.mean.copy_(mean)
+            self.scale.copy_(scale)
         if self.task.kind == "regression":
-            known = ~labels.isnan()
-            count = known.sum(dim=0).clamp_min(1)
-            mean = labels.nan_to_num(0.0).sum(dim=0) / count
-            spread = (((labels - mean) ** 2).nan_to_num(0.0).sum(dim=0) / count).sqrt()
+            mean, scale = target_statistics(labels)
             self.target_mean.copy_(mean)
-            self.target_scale.copy_(torch.where(spread > 1e-12, spread, 1.0))
+            self.target_scale.copy_(scale)
 
     def forward(self, embedding: Tensor) -> Tensor:
         """(N, D) -> (N, K)."""

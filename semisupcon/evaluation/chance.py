@@ -1,0 +1,82 @@
+"""What a guess is worth that knows how often each class occurs in the training set, and nothing of the clip."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom
+
+from semisupcon.downstream.metrics import mirex_table
+from semisupcon.downstream.weighted import Floats, mean_defined, ratio
+from semisupcon.table import Task
+
+
+def chance(task: Task, train_labels: npt.ArrayLike, test_labels: npt.ArrayLike) -> dict[str, float]:
+    """The expected metrics of guessing, under the names of :func:`semisupcon.downstream.metrics.evaluate`.
+
+    - multiclass, key: every test clip gets a class drawn by the frequencies among the training clips. Accuracy, MIREX
+      score and macro F1 are exact expectations over these draws.
+    - multilabel: every clip gets the same score. ROC-AUC is then one half, and average precision the share of
+      positives, meant over the tags with positives and negatives; a random order has hardly more (it tends to the same
+      with the number of clips).
+    - regression: 0, which is R² of predicting the mean of the test set; that of the training set scores a little less.
+
+    NaN where the metric itself is undefined.
+
+    Args:
+        task: says which metrics.
+        train_labels: (M, K), NaN = unknown.
+        test_labels: (N, K), NaN = unknown.
+
+    Raises:
+        ValueError: no training clip, or no test clip, has a known label.
+    """
+    train, test = (_known(task, labels, split) for labels, split in ((train_labels, "training"), (test_labels, "test")))
+    if task.exclusive:
+        guess, support = train.mean(axis=0), test.sum(axis=0)
+        result = {"accuracy": float(guess @ support / len(test))}
+        if task.kind == "key":
+            return {**result, "mirex": float(support @ mirex_table(task.classes) @ guess / len(test))}
+        return {**result, "macro_f1": _macro_f1(guess, support)}
+    known = ~np.isnan(test)
+    if task.kind == "multilabel":
+        share = ratio((test == 1).sum(axis=0).astype(np.float64), known.sum(axis=0).astype(np.float64))
+        share = np.where((share > 0) & (share < 1), share, np.nan)
+        return {"roc_auc": _mean(np.where(np.isnan(share), np.nan, 0.5)), "pr_auc": _mean(share)}
+    varies = [len(np.unique(test[known[:, k], k])) > 1 for k in range(len(task.classes))]
+    each = np.where(varies, 0.0, np.nan)
+    return {**{f"r2_{name}": float(each[k]) for k, name in enumerate(task.classes)}, "r2": _mean(each)}
+
+
+def _known(task: Task, labels: npt.ArrayLike, split: str) -> Floats:
+    """The clips with a known label."""
+    found = np.asarray(labels, np.float64)
+    found = found[~np.isnan(found).all(axis=1)]
+    if not len(found):
+        raise ValueError(f"{task.name}: no {split} clip has a known label, so there is nothing to guess by or at")
+    return found
+
+
+def _mean(values: Floats) -> float:
+    return float(mean_defined(values[:, None])[0])
+
+
+def _macro_f1(guess: Floats, support: Floats) -> float:
+    """E F1 of each class that occurs, in the mean.
+
+    F1 = 2 h / (n + g) with n clips of the class, g guesses of it and h hits. Over all N clips g is binomial, and of g
+    guesses g n / N are expected to hit, wherever they fall: E F1 = Σ_g P(g) · 2 (g n / N) / (n + g).
+
+    Args:
+        guess: (K,) probability that a clip is taken for the class.
+        support: (K,) test clips of the class.
+    """
+    clips = int(support.sum())
+    guesses = np.arange(clips + 1)
+    each = [
+        (binom.pmf(guesses, clips, probability) * 2 * guesses * count / clips / (count + guesses)).sum()
+        if count
+        else np.nan
+        for probability, count in zip(guess, support, strict=True)
+    ]
+    return _mean(np.array(each))

@@ -1,0 +1,288 @@
+"""A benchmark from beginning to end: what there is to do, one step after another, each kept when it is done."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from semisupcon import __version__
+from semisupcon.bar import bar
+from semisupcon.errors import UserError
+from semisupcon.evaluation import trained, unfitted
+from semisupcon.evaluation.cases import Case, How, Ready, named
+from semisupcon.evaluation.entries import Result
+from semisupcon.evaluation.options import Options
+from semisupcon.evaluation.robustness import robustness
+from semisupcon.evaluation.subjects import Subject
+from semisupcon.table import Task
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""To be raised with whatever changes a result and is not in the fingerprint of its step."""
+
+Work = Callable[[], Result]
+
+# What a step depends on beside clips and encoder: the names of the options.
+PARTS: dict[str, tuple[Callable[[Ready, Case, Options], Result], tuple[str, ...]]] = {
+    "probe": (trained.probe, ("probes", "seeds", "decays", "mlp_decays", "draws", "seed")),
+    "few": (trained.few, ("shares", "subsets", "decays", "draws", "seed")),
+    "zero_shot": (unfitted.zero_shot, ("zero_shot_shares", "subsets", "draws", "seed")),
+    "neighbours": (unfitted.neighbours, ("draws",)),
+    "retrieval": (unfitted.retrieval, ("draws",)),
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """Something to be done.
+
+    Args:
+        part: of the evaluation.
+        name: of its file, without suffix; slashes are folders.
+        about: what it depends on, plain values.
+        work: does it.
+    """
+
+    part: str
+    name: str
+    about: Callable[[], Sequence[Any]]
+    work: Work
+
+
+@dataclass
+class Done:
+    """What a benchmark has given.
+
+    Args:
+        results: (part, name of the step) -> its result.
+        failures: name of the step -> what went wrong.
+        tasks: name -> what a report says of it.
+        kinds: name -> what its labels mean.
+        encoders: name of the subject and run -> what a report says of it.
+    """
+
+    results: dict[tuple[str, str], Result] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    kinds: dict[str, Task] = field(default_factory=dict)
+    encoders: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class Benchmark:
+    """Every subject on every task.
+
+    Args:
+        subjects: what is compared.
+        options: what is done.
+        folder: of the results; steps that are done there are not done again.
+    """
+
+    def __init__(self, subjects: Sequence[Subject], options: Options, folder: Path) -> None:
+        self.subjects, self.options, self.folder = subjects, options, folder
+        how = How(
+            trained.device_of(options.device),
+            options.num_workers,
+            options.target_len,
+            options.store,
+            options.leak_check,
+        )
+        tasks = named(options.tasks, options.task_kwargs)
+        self.cases = {name: Case(name, kwargs, how) for name, kwargs in tasks.items()}
+        self.done = Done()
+        self._ready: dict[tuple[Subject, str], Ready] = {}
+
+    def run(self) -> Done:
+        """Everything that has not been done yet; what fails is noted, and the rest goes on."""
+        cases = list(self._usable())
+        steps = [step for case in cases for step in self._of_case(case)]
+        corpora: dict[str, list[Case]] = {}
+        for case in cases:
+            corpora.setdefault(case.corpus, []).append(case)
+        for together in corpora.values():
+            if "shape" in self.options.parts:
+                steps += [self._shape(subject, together) for subject in self.subjects]
+            if "robustness" in self.options.parts:
+                steps += self._corrupted(together)
+        with bar(len(steps), "benchmark", "step") as progress:
+            for step in steps:
+                progress.set_postfix_str(step.name, refresh=True)
+                self._do(step)
+                progress.update()
+        for case in cases:
+            self.done.tasks[case.name] |= {"broken": dict(case.data.bad.found)}
+            self._seen(case)
+        return self.done
+
+    def _seen(self, case: Case) -> None:
+        """Whether encoders were trained on test files, which is said aloud."""
+        for subject in self.subjects:
+            try:
+                count = case.seen(self.ready(subject, case).encoder)
+            except Exception as error:
+                self._failed(f"{subject.name}-{subject.run} on {case.name}", error)
+                continue
+            self.done.encoders[f"{subject.name} {subject.run}"]["seen"][case.name] = count
+            if count:
+                log.warning(
+                    f"{count:,} of the {case.counts['test']:,} test files of {case.name} are, or are copies of, files "
+                    f"that {subject.name} was trained on: the test is not one of unseen music."
+                )
+
+    def _usable(self) -> Iterator[Case]:
+        """The cases whose corpora could be loaded."""
+        for case in self.cases.values():
+            try:
+                pools, counts = case.data.pools, case.counts
+                if not counts["test"]:
+                    raise UserError(f"{case.name}: no labelled test clip under {case.corpus}.")
+            except Exception as error:
+                self._failed(case.name, error)
+                continue
+            self.done.kinds[case.name] = case.task
+            self.done.tasks[case.name] = {
+                "kind": case.task.kind,
+                "metric": case.task.metric,
+                "classes": len(case.task.classes),
+                **counts,
+                "group": case.task.group if any(str(group) for group in pools.group[pools.test]) else "",
+                "sha256": case.digest,
+                "notes": list(pools.notes),
+            }
+            yield case
+
+    def _of_case(self, case: Case) -> Iterator[Step]:
+        for subject in self.subjects:
+            for part in self.options.parts:
+                if part in PARTS and not (part == "zero_shot" and case.task.kind == "regression"):
+                    yield self._step(part, subject, case)
+        if "finetune" in self.options.parts:
+            yield from self._finetuned(case)
+
+    def _step(self, part: str, subject: Subject, case: Case) -> Step:
+        work, names = PARTS[part]
+
+        def about() -> Sequence[Any]:
+            ready = self.ready(subject, case)
+            head = unfitted.head_digest(ready) if part in ("zero_shot", "neighbours", "retrieval") else ""
+            return [ready.key, head, case.digest, *(getattr(self.options, name) for name in names)]
+
+        name = f"{part}/{safe(case.name)}/{safe(subject.name)}-{subject.run}"
+        return Step(part, name, about, lambda: work(self.ready(subject, case), case, self.options))
+
+    def _shape(self, subject: Subject, cases: Sequence[Case]) -> Step:
+        name = f"shape/{safe(Path(cases[0].corpus).name)}/{safe(subject.name)}-{subject.run}"
+
+        def about() -> Sequence[Any]:
+            return [self.ready(subject, cases[0]).key, [case.digest for case in cases], self.options.seed]
+
+        def work() -> Result:
+            return unfitted.shape_of(self.ready(subject, cases[0]), cases, self.options)
+
+        return Step("shape", name, about, work)
+
+    def _corrupted(self, cases: Sequence[Case]) -> Iterator[Step]:
+        """One step for each augmentation and kind of encoder: those of one rate and length hear the same."""
+        kinds: dict[tuple[int, int], list[Subject]] = {}
+        for subject in self.subjects:
+            try:
+                ready = self.ready(subject, cases[0])
+            except Exception as error:
+                self._failed(f"robustness/{subject.name}-{subject.run}", error)
+                continue
+            kinds.setdefault((ready.encoder.sample_rate, ready.length), []).append(subject)
+        for number, subjects in enumerate(kinds.values()):
+            for corruption in self.options.corruptions:
+                name = f"robustness/{safe(Path(cases[0].corpus).name)}/{corruption}-{number}"
+                yield self._under(name, corruption, subjects, cases)
+
+    def _under(self, name: str, corruption: str, subjects: Sequence[Subject], cases: Sequence[Case]) -> Step:
+        def ready() -> list[Ready]:
+            return [self.ready(subject, cases[0]) for subject in subjects]
+
+        def about() -> Sequence[Any]:
+            options = (self.options.severities, self.options.decays, self.options.draws, self.options.seed)
+            return [corruption, [each.key for each in ready()], [case.digest for case in cases], *options]
+
+        return Step("robustness", name, about, lambda: robustness(ready(), cases, corruption, self.options))
+
+    def _finetuned(self, case: Case) -> Iterator[Step]:
+        from semisupcon.evaluation.finetuning import finetune
+
+        options = self.options
+        for subject in self.subjects:
+            for share in options.shares:
+                for draw in range(options.subsets if share < 1 else 1):
+                    for seed in options.seeds:
+                        name = f"finetune/{safe(case.name)}/{safe(subject.name)}-{subject.run}-{share:g}-{draw}-{seed}"
+                        at = (share, draw, seed)
+
+                        def about(subject: Subject = subject, at: tuple[float, int, int] = at) -> Sequence[Any]:
+                            return [self.ready(subject, case).key, case.digest, *at, options.finetune, options.draws]
+
+                        def work(
+                            subject: Subject = subject, at: tuple[float, int, int] = at, name: str = name
+                        ) -> Result:
+                            return finetune(self.ready(subject, case), case, *at, self.folder / "steps" / name, options)
+
+                        yield Step("finetune", name, about, work)
+
+    def ready(self, subject: Subject, case: Case) -> Ready:
+        """The subject's encoder for a case; made once for all tasks on the same training files."""
+        held = case.data.pools.paths[case.data.pools.held]
+        key = hashlib.sha256("\n".join([case.corpus, *held.tolist()]).encode(errors="surrogateescape")).hexdigest()
+        if (subject, key) not in self._ready:
+            self._ready[subject, key] = Ready.of(subject, case)
+        ready = self._ready[subject, key]
+        self.done.encoders.setdefault(
+            f"{subject.name} {subject.run}",
+            {
+                "source": subject.says,
+                "encoder": ready.encoder.spec,
+                "dim": ready.encoder.dim,
+                "sample_rate": ready.encoder.sample_rate,
+                "segment_samples": ready.length,
+                "weights": ready.key,
+                "seen": {},
+            },
+        )
+        return ready
+
+    def _do(self, step: Step) -> None:
+        path = self.folder / "steps" / f"{step.name}.npz"
+        try:
+            said = json.dumps([FORMAT, __version__, step.part, *step.about()], sort_keys=True, default=str)
+            fingerprint = hashlib.sha256(said.encode()).hexdigest()
+            result = Result.load(path, fingerprint)
+            if result is None:
+                result = step.work()
+                result.save(path, fingerprint)
+        except Exception as error:
+            self._failed(step.name, error)
+            return
+        self.done.results[step.part, step.name] = result
+
+    def _failed(self, name: str, error: Exception) -> None:
+        """Note it, and say it at once in a few lines; the traceback of what is a bug is kept in a file."""
+        said = str(error).strip() or type(error).__name__
+        if not isinstance(error, UserError):
+            said = f"{type(error).__name__}: {said}"
+            file = self.folder / "failures.txt"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with file.open("a", encoding="utf-8") as held:
+                held.write(f"{name}\n{''.join(traceback.format_exception(error))}\n")
+            said += f" (traceback in {file})"
+        self.done.failures[name] = said
+        log.warning(f"{name} failed, and the rest goes on: {said}")
+
+
+def safe(name: str) -> str:
+    """As the name of a file."""
+    stem = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
+    return stem if stem == name else f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
