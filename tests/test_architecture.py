@@ -128,6 +128,13 @@ def lightning_stays_above(module: Module) -> Iterator[str]:
     yield from (each.name for each in module.imports if each.of(*LIGHTNING) and not allowed)
 
 
+def inference_needs_no_training(module: Module) -> Iterator[str]:
+    parts = ("training", "downstream", "running", "curation", "evaluation", "loading.datamodule")
+    above = [f"semisupcon.{part}" for part in parts]
+    if module.part in ("inference", "embed", "command"):
+        yield from (each.name for each in module.imports if each.of(*LIGHTNING, "wandb", *above))
+
+
 def pictures_and_wandb_are_lazy(module: Module) -> Iterator[str]:
     allowed = module.name.rpartition(".")[2] in ("callbacks", "plots", "loggers")
     yield from (each.name for each in module.imports if each.of(*LAZY) and not (allowed and each.lazy))
@@ -202,6 +209,14 @@ PLANTED: dict[Rule, list[tuple[str, str]]] = {
         ("semisupcon.checkpoint", "from lightning_fabric.utilities import seed"),
         ("semisupcon.datasets.gtzan", "def f():\n    import pytorch_lightning"),
     ],
+    inference_needs_no_training: [
+        ("semisupcon.inference.x", "from semisupcon.downstream.embed import encode"),
+        ("semisupcon.inference.x", "def f():\n    from semisupcon.running import screen"),
+        ("semisupcon.inference.x", "from semisupcon.loading.datamodule import MixedDataModule"),
+        ("semisupcon.embed", "def f():\n    import wandb"),
+        ("semisupcon.embed", "from semisupcon import training"),
+        ("semisupcon.command", "from lightning_fabric.utilities.exceptions import MisconfigurationException"),
+    ],
     pictures_and_wandb_are_lazy: [
         ("semisupcon.training.callbacks", "import matplotlib.pyplot as plt"),
         ("semisupcon.training.callbacks", "class A:\n    import wandb"),
@@ -245,6 +260,8 @@ def test_a_violation_is_found(rule, name, source):
         (loading_names_no_corpus, "semisupcon.loading.pools", "'''gtzan, say'''\nfrom semisupcon import datasets"),
         (pictures_and_wandb_are_lazy, "semisupcon.downstream.plots", "def f():\n    import matplotlib"),
         (encoders_and_objectives_are_strangers, "semisupcon.training.x", "from semisupcon.encoders import SampleCNN"),
+        (inference_needs_no_training, "semisupcon.inference.x", "from semisupcon.loading import segments"),
+        (inference_needs_no_training, "semisupcon.running.x", "from semisupcon.inference.embedder import Embedder"),
     ],
 )
 def test_what_is_allowed_is_not_found(rule, name, source):

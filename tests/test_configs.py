@@ -18,7 +18,8 @@ CONFIG = Path(__file__).parents[1] / "config"
 PRETRAINING = CONFIG / "pretraining"
 SMSL = PRETRAINING / "pretrain_smsl.yaml"
 PLAIN = [PRETRAINING / f"pretrain_{name}.yaml" for name in ("smsl", "ssl", "sl")]
-ALL = sorted(CONFIG.rglob("*.yaml"))
+# What is in sweeps/ are other programs' definitions of sweeps; see evaluation/test_sweep.py.
+ALL = sorted(path for path in CONFIG.rglob("*.yaml") if path.parent.name != "sweeps")
 TASKS = [path for path in ALL if path.parent.name == "tasks"]
 SMALL = [[CONFIG / f"{name}.yaml" for name in names] for system in SYSTEMS.values() for names in system]
 # What is nothing alone, and the configs that it stands with.

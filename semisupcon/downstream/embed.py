@@ -26,6 +26,8 @@ from semisupcon.loading.segments import Clips, WholeClips, clips_loader
 Floats32 = npt.NDArray[np.float32]
 
 SEGMENTS_AT_ONCE = 64
+ON_A_CPU = 16
+"""Segments that an encoder is given at a time: what a CPU's caches hold, a SampleCNN goes through 1.3 times as fast."""
 
 CACHE_VERSION = 4
 """To be raised with whatever changes an embedding and is not in the key, such as how audio is read."""
@@ -69,7 +71,8 @@ def encode(encoder: Encoder, audio: Tensor) -> Tensor:
     In float32 whatever the trainer's precision: what validation sees is what the test and the cache see.
     """
     with torch.autocast(audio.device.type, enabled=False):
-        parts = [encoder(to_float(part)).float() for part in audio.split(SEGMENTS_AT_ONCE)] if len(audio) else []
+        some = ON_A_CPU if audio.device.type == "cpu" else SEGMENTS_AT_ONCE
+        parts = [encoder(to_float(part)).float() for part in audio.split(some)] if len(audio) else []
     return torch.cat(parts) if parts else torch.zeros(0, encoder.dim, device=audio.device)
 
 

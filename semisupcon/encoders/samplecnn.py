@@ -84,6 +84,9 @@ class SampleCNNXL(SampleCNN):
 
 
 def _block(channels: int, out: int, pool: int = 1) -> nn.Sequential:
-    """(N, channels, L) -> (N, out, L // pool)."""
-    layers: list[nn.Module] = [nn.Conv1d(channels, out, 3, padding=1, bias=False), nn.BatchNorm1d(out), nn.ReLU()]
-    return nn.Sequential(*layers, *([nn.MaxPool1d(pool)] if pool > 1 else []))
+    """(N, channels, L) -> (N, out, L // pool): convolution, normalisation, rectifier, pooling.
+
+    Pooling stands before the rectifier, which comes to the same number and the same gradient, for a third of the work.
+    """
+    layers: list[nn.Module] = [nn.Conv1d(channels, out, 3, padding=1, bias=False), nn.BatchNorm1d(out)]
+    return nn.Sequential(*layers, *([nn.MaxPool1d(pool)] if pool > 1 else []), nn.ReLU())

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from semisupcon.batch import to_float, to_int16
 from semisupcon.errors import BadAudio, UserError, did_you_mean
 from semisupcon.loading.reader import Reader
 from semisupcon.loading.segments import Clips, WholeClips
+from semisupcon.threads import one_thread
 
 HARDEST = 5.0
 
@@ -80,7 +80,7 @@ class Corruption:
         """
         if not self.severity:
             return samples
-        with torch.random.fork_rng(devices=[]), _one_thread(), torch.no_grad():
+        with torch.random.fork_rng(devices=[]), one_thread(), torch.no_grad():
             torch.default_generator.manual_seed(self._seed_of(clip))
             if self.transform.likeliest < 1 and float(torch.rand(())) >= self.severity / HARDEST:
                 return samples
@@ -182,14 +182,3 @@ class _Through(Reader):
 
     def whole(self, file: int) -> Int16:
         return self.corruption(self.reader.whole(file), self.sample_rate, str(self.names[file]))
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """As in a loading worker: several threads might add up the same numbers in another order, with other last bits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

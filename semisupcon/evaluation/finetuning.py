@@ -29,11 +29,9 @@ def finetune(ready: Ready, case: Case, share: float, draw: int, seed: int, folde
         options: draws of the bootstrap, and what else finetune.py is to be told.
     """
     subject = ready.subject
-    extra = [
-        f"--data.target_len={ready.length / ready.encoder.sample_rate!r}",
-        f"--data.num_workers={case.how.num_workers}",
-    ]
-    extra += [f"--data.leak_check={case.how.leak_check}", f"--trainer.accelerator={_accelerator(case)}"]
+    seconds, how = ready.length / ready.encoder.sample_rate, case.how
+    extra = [f"--data.target_len={seconds!r}", f"--data.num_workers={how.num_workers}"]
+    extra += [f"--data.leak_check={how.leak_check}", f"--trainer.accelerator={_accelerator(case)}"]
     extra += [] if how.store is None else [f"--data.store={how.store}"]
     if not subject.checkpoints:
         extra.append(f"--model.encoder.class_path={subject.source.removeprefix(UNTRAINED)}")

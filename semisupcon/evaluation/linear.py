@@ -25,6 +25,10 @@ from semisupcon.evaluation.logistic import logistic
 from semisupcon.evaluation.readout import Readout, Values, labelled, statistics
 from semisupcon.evaluation.rows import Rows
 from semisupcon.table import Task
+from semisupcon.threads import one_thread
+
+SMALL = 10**9
+"""Multiplications of a pass over the training segments up to which one thread is as fast as several, or much faster."""
 
 
 def fit_linear(
@@ -47,17 +51,18 @@ def fit_linear(
             f"or it has no optimum on clips that it can tell apart without error."
         )
     train = labelled(task, train)
-    device = torch.device("cpu" if torch.device(device).type == "mps" else device)
-    mean, scale, target_mean, target_scale = (each.astype(np.float64) for each in statistics(task, train))
-    rows = Rows(train, mean, scale, device)
-    known = ~np.isnan(train.labels)
-    if known.all() or task.exclusive:
-        known = known[:, :1]  # the same for all classes
-    weight = (known / (np.maximum(known.sum(axis=0), 1) * train.counts[:, None])).T  # (K or 1, M)
-    labels = ((train.labels.astype(np.float64) - target_mean) / target_scale).T
-    y, w = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (labels, weight))
-    ridge = task.kind == "regression"
-    found = _ridge(rows, y, w, decays) if ridge else logistic(rows, y, w, task.exclusive, decays)
+    with one_thread(train.segment.size * len(task.classes) < SMALL):
+        device = torch.device("cpu" if torch.device(device).type == "mps" else device)
+        mean, scale, target_mean, target_scale = (each.astype(np.float64) for each in statistics(task, train))
+        rows = Rows(train, mean, scale, device)
+        known = ~np.isnan(train.labels)
+        if known.all() or task.exclusive:
+            known = known[:, :1]  # the same for all classes
+        weight = (known / (np.maximum(known.sum(axis=0), 1) * train.counts[:, None])).T  # (K or 1, M)
+        labels = ((train.labels.astype(np.float64) - target_mean) / target_scale).T
+        y, w = (torch.from_numpy(np.ascontiguousarray(each)).to(device) for each in (labels, weight))
+        ridge = task.kind == "regression"
+        found = _ridge(rows, y, w, decays) if ridge else logistic(rows, y, w, task.exclusive, decays)
     return [
         Readout(task.kind, mean, scale, (layer,), target_mean, target_scale, decay)
         for layer, decay in zip(found, decays, strict=True)

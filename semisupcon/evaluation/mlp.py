@@ -65,8 +65,6 @@ def fit_mlp(
     Raises:
         UserError: no training clip has a label; embeddings are not finite.
     """
-    if not grid or not seeds:
-        return [[] for _ in grid]
     train = labelled(task, train)
     device = torch.device("cpu" if torch.device(device).type == "mps" else device)
     mean, scale, target_mean, target_scale = statistics(task, train)

@@ -108,7 +108,7 @@ class Models:
             # No weight is in the loss of another model, so the gradient of the sum is that of each.
             gradients = torch.autograd.grad(loss.sum(), leaves)
         self.weights = [weight.requires_grad_(False) for weight in leaves]
-        self._adam(list(gradients))
+        self._adam([gradient.contiguous() for gradient in gradients])
         self.steps += 1
         return loss.detach()
 

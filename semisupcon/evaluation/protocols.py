@@ -89,8 +89,8 @@ def _mean_probability(kind: Kind, logits: Floats, clips: EmbeddedClips) -> Float
 def choose(task: Task, readouts: Sequence[Readout], val: EmbeddedClips, protocol: str) -> int:
     """Which of some readouts has the highest main metric on the validation clips, under the protocol of the test.
 
-    Of equals the one with the strongest decay wins, and of those the earliest; so it does where the metric is undefined.
-    A readout that diverged never wins, unless all did. Without a labelled validation clip it is the one in the middle
+    Of equals the one with the strongest decay wins, and of those the earliest; also where the metric is undefined. A
+    readout that diverged never wins, unless all did. Without a labelled validation clip it is the one in the middle
     of the grid from the strongest decay to the weakest, of two the stronger.
 
     Args:

@@ -15,15 +15,14 @@ from semisupcon.evaluation.clips import EmbeddedClips, Indices
 from semisupcon.evaluation.entries import About, Entry, Result, entries
 from semisupcon.evaluation.linear import fit_linear
 from semisupcon.evaluation.measuring import measured
-from semisupcon.evaluation.mlp import Point, fit_mlp
+from semisupcon.evaluation.mlp import MARBLE_GRID, Point, fit_mlp
 from semisupcon.evaluation.options import Options
 from semisupcon.evaluation.protocols import MARBLE as LOGIT
 from semisupcon.evaluation.protocols import PROTOCOLS, choose, scored
 from semisupcon.evaluation.readout import Readout
 from semisupcon.table import Task
 
-# MARBLE's constrained track (Yuan et al. 2023, appendix): one hidden layer of 512, and what is searched.
-MARBLE = tuple(Point(decay=0.0, lr=lr) for lr in (5e-5, 1e-4, 5e-4, 1e-3, 5e-3, 1e-2))
+# As MARBLE's constrained track has it, beside its grid (Yuan et al. 2023).
 MARBLE_DROPOUT = 0.2
 MARBLE_TASKS = frozenset(
     {
@@ -54,7 +53,7 @@ def probe(ready: Ready, case: Case, options: Options) -> Result:
             grid = [Point(decay=decay, lr=MLP_RATE) for decay in options.mlp_decays]
             fitted = fit_mlp(task, train, val, grid, options.seeds, device)
         else:
-            fitted = fit_mlp(task, train, val, MARBLE, options.seeds, device, dropout=MARBLE_DROPOUT)
+            fitted = fit_mlp(task, train, val, MARBLE_GRID, options.seeds, device, dropout=MARBLE_DROPOUT)
         for protocol in (*PROTOCOLS, LOGIT) if method == "marble" else PROTOCOLS:
             here = replace(about(ready, case, "probe", method), protocol=protocol)
             for place, seed in enumerate([0] if method == "linear" else options.seeds):

@@ -142,6 +142,14 @@ def test_a_model_that_diverges_is_given_up_and_disturbs_nobody(task, validated):
         np.testing.assert_allclose(one.scores(train.segment), two.scores(train.segment), rtol=1e-4, atol=1e-4)
 
 
+def test_one_weight_that_is_not_finite_gives_up_the_whole_model():
+    both = models.Models(GRID[:1], [0, 1], (5, 4, 3), torch.device("cpu"))
+    both.weights[0][1, 2, 3] = np.inf
+    both.finish()
+    assert all(np.isfinite(weight).all() for layer in both.layers(0) for weight in layer)
+    assert all(np.isnan(weight).all() for layer in both.layers(1) for weight in layer)
+
+
 def test_validation_clips_without_labels_are_none():
     train, val = _clips(TAGS, 20), _clips(TAGS, 6, seed=1)
     nothing = val.with_labels(np.full_like(val.labels, np.nan))

@@ -9,6 +9,7 @@ import pytest
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from quiet import undone
 
+from semisupcon import command as commands
 from semisupcon.errors import UserError
 from semisupcon.running import screen
 from semisupcon.running.screen import keep_memory
@@ -84,7 +85,7 @@ def test_our_messages_are_shown_and_lightnings_hints_are_not(capsys):
 def test_memory_is_kept_unless_the_environment_decides(monkeypatch):
     asked = []
     library = SimpleNamespace(mallopt=lambda option, value: asked.append(option))
-    monkeypatch.setattr(screen, "ctypes", SimpleNamespace(CDLL=lambda name: library))
+    monkeypatch.setattr(commands, "ctypes", SimpleNamespace(CDLL=lambda name: library))
     monkeypatch.delenv("MALLOC_MMAP_THRESHOLD_", raising=False)
 
     keep_memory()

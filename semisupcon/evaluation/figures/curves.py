@@ -96,10 +96,8 @@ def curves_picture(
 
 
 def _panel(axes: Any, curves: Mapping[str, Curve], colour: Mapping[str, str], chance: float) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     plots.bare(axes, "both")
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 2.5, 5, 10]))
+    plots.ticks(axes.yaxis, 5)
     if np.isfinite(chance):
         axes.axhline(chance, color=SOFT, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
     for name, curve in curves.items():
@@ -114,12 +112,10 @@ def _panel(axes: Any, curves: Mapping[str, Curve], colour: Mapping[str, str], ch
 
 def _ticks(axes: Any, curves: Mapping[str, Curve], room: float, log: bool) -> None:
     """Ticks where something was measured, the last one first, as far as their labels have room beside each other."""
-    from matplotlib.ticker import NullLocator
-
     places = sorted({float(x) for each in curves.values() for x in np.asarray(each.x)}, reverse=True)
     if log:
         axes.set_xscale("log")
-        axes.xaxis.set_minor_locator(NullLocator())
+        axes.minorticks_off()
     ends = np.array(axes.get_xlim())
     along = np.log10 if log else np.asarray
     inch = room / np.ptp(along(ends))
@@ -128,9 +124,9 @@ def _ticks(axes: Any, curves: Mapping[str, Curve], room: float, log: bool) -> No
     used = np.inf
     for place in places:
         label = f"{100 * place:.3g}%" if log else f"{place:g}"
-        half = len(label) * 8.5 * plots.LETTER / 2
-        if float(along(place)) * inch + half < used - 0.04:
+        half = len(label) * 8 * plots.LETTER / 2
+        if float(along(place)) * inch + half < used - 0.07:
             kept.append(place)
             names.append(label)
             used = float(along(place)) * inch - half
-    axes.set_xticks(kept, names)
+    axes.set_xticks(kept, names, fontsize=8)

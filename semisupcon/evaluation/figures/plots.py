@@ -146,6 +146,13 @@ def bare(axes: Any, grid: str = "") -> None:
         axes.grid(axis=grid, color=PALE, linewidth=0.8)
 
 
+def ticks(axis: Any, most: int) -> None:
+    """Ticks of an axis at round numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axis.set_major_locator(MaxNLocator(nbins=most, steps=[1, 2, 2.5, 5, 10]))
+
+
 def title(axes: Any, text: str, size: float = 10, weight: str = "bold") -> None:
     """The title of a panel, at the left, as long as the panel has room for."""
     inches = axes.get_position().width * axes.figure.get_size_inches()[0]

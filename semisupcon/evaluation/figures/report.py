@@ -83,8 +83,6 @@ def report_picture(panels: Sequence[Panel], path: str | Path, note: str = "") ->
 
 
 def _panel(axes: Any, panel: Panel, encoders: Sequence[str], kinds: Sequence[str], ticks: int) -> None:
-    from matplotlib.ticker import MaxNLocator
-
     found = dict(panel.rows)
     numbers = np.array([each for result in found.values() for each in result.values()], float).ravel()
     known = np.maximum(numbers[np.isfinite(numbers)], LOWEST)
@@ -102,7 +100,7 @@ def _panel(axes: Any, panel: Panel, encoders: Sequence[str], kinds: Sequence[str
         axes.axvline(known[-1], color=SOFT, linestyle=(0, (4, 3)), linewidth=1.1, zorder=1)
     spare = max(0.07 * float(np.ptp(known)), 0.01)
     axes.set_xlim(known.min() - spare, known.max() + spare)
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=ticks, steps=[1, 2, 2.5, 5, 10]))
+    plots.ticks(axes.xaxis, ticks)
     for row, name in enumerate(encoders):
         for number, kind in enumerate(kinds):
             if kind in found.get(name, {}):

@@ -58,6 +58,7 @@ def test_every_curve_has_its_band_and_its_draws(tmp_path, drawn, count, encoders
             assert corners[:, 1].min() == pytest.approx(each.low.min())
             assert corners[:, 1].max() == pytest.approx(each.high.max())
             np.testing.assert_array_equal(np.reshape(dot.get_ydata(), each.draws.shape), each.draws)
+            np.testing.assert_array_equal(dot.get_xdata(), np.repeat(each.x, 3))
         dashes = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
         assert [line.get_ydata()[0] for line in dashes] == ([] if name == "panel number 0" else [0.1])
         assert axes.get_xscale() == "log"

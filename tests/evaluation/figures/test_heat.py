@@ -42,13 +42,13 @@ def test_all_maps_have_one_order_and_one_scale_about_zero(tmp_path, drawn, count
 
 
 def test_what_is_unknown_is_grey_and_counts_for_nothing(tmp_path, drawn):
-    values = np.array([[[-0.1, nan], [-0.3, -0.004], [nan, nan], [0.02, -1.25]]])
+    values = np.array([[[0.1, nan], [-0.3, -0.004], [nan, nan], [0.02, -1.25]]])
     names = ["mild", "harsh", "unknown", "worst"]
     heat_picture(values, ["ssl"], names, tmp_path / "h.png", "t", "l", severities=[0.5, 3])
     axes = drawn[0].axes[0]
 
     assert [label.get_text() for label in axes.get_yticklabels()] == ["worst", "harsh", "mild", "unknown"]
-    assert numbers(axes) == ["+.02", "-1.25", "-.30", "0", "-.10"]
+    assert numbers(axes) == ["+.02", "-1.25", "-.30", "0", "+.10"]
     assert shown(axes).mask.tolist() == [[False, False], [False, False], [False, True], [True, True]]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["0.5", "3"]
 
@@ -77,6 +77,8 @@ def test_a_grid_shows_its_numbers(tmp_path, drawn, size):
     axes, bar = drawn[0].axes
 
     np.testing.assert_array_equal(shown(axes), values)
+    low, high = axes.get_images()[0].get_clim()
+    assert (low, high) == ((values.min(), values.max()) if values.size > 1 else (values[0] - 0.5, values[0] + 0.5))
     assert numbers(axes) == [f"{value:.3f}" for value in values.ravel()]
     assert [label.get_text() for label in axes.get_yticklabels()] == [f"{p:g}" for p in ps]
     assert [label.get_text() for label in axes.get_xticklabels()] == [f"{b:g}" for b in bs]

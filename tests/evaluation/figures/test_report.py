@@ -10,7 +10,7 @@ from semisupcon.evaluation.figures.report import Panel, report_picture
 
 TASKS = ("mtat_top50", "gtzan", "nsynth_instr_family", "vocalset_technique", "giantsteps", "emomusic") * 2
 LONG = "checkpoints/2026-07-12/samplecnn_semisupervised_mtat_bs48_long/last.ckpt"
-NAMES = ("untrained", "ssl", "smsl p=0.25", LONG, "clmr", "cola efficientnet-b0", "multi-format", "$x$")
+NAMES = ("untrained", "ssl", "smsl p=0.25", LONG, "clmr", "cola efficientnet-b0", "multi-format", r"a$\frac$b")
 NOTE = "test split, 95 % bootstrap over artists, players or clips; linear and MLP probe, segment embeddings averaged"
 nan = np.nan
 
@@ -61,6 +61,8 @@ def test_values_intervals_and_chance_stand_in_every_panel(tmp_path, drawn, tasks
                 spans.add((round(low, 6), round(high, 6), place))
         assert dots(axes) == expected
         assert lines(axes) == spans
+        lanes = [line.get_ydata()[0] for line in axes.get_lines() if line.get_marker() != "None"]
+        assert {round(float(lane - np.round(lane)), 3) for lane in lanes} == {-0.16, 0.16}
         chance = [line for line in axes.get_lines() if line.get_linestyle() == "--"]
         assert [list(line.get_xdata()) for line in chance] == [[0.1, 0.1]]
         assert axes.yaxis_inverted()
