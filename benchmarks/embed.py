@@ -30,11 +30,11 @@ import soundfile
 import torch
 
 from benchmarks.clock import seconds
+from semisupcon.batch import segments_at_once
 from semisupcon.checkpoint import KEY, describe
 from semisupcon.command import keep_memory
 from semisupcon.encoders import Encoder, SampleCNN
 from semisupcon.inference.command import embed
-from semisupcon.inference.embedder import BATCH
 from semisupcon.inference.options import Options
 
 RATE, CHANNELS, SEGMENTS, DISTINCT = 44_100, 2, 10, 8
@@ -156,7 +156,7 @@ def main(args: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--segments", type=int, default=10_000, help="over all rounds")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--batch_size", type=int, default=BATCH)
+    parser.add_argument("--batch_size", type=int, default=None, help="16 on a CPU, else 64")
     parser.add_argument("--device", default="cpu", type=torch.device)
     parser.add_argument("--small", action="store_true", help="the demo's SampleCNN instead of the published one")
     parser.add_argument("--files", type=int, nargs="*", default=[10, 1000], help="for the memory; none = leave it out")
@@ -167,7 +167,14 @@ def main(args: list[str] | None = None) -> None:
     logging.getLogger("semisupcon").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory(dir=options.folder) as scratch:
         encoder = make_encoder(options.small)
-        times(encoder, Path(scratch), options.segments, options.rounds, options.device, options.batch_size)
+        times(
+            encoder,
+            Path(scratch),
+            options.segments,
+            options.rounds,
+            options.device,
+            options.batch_size or segments_at_once(options.device),
+        )
         memory(Path(scratch), tuple(options.files), not options.no_hour, options.device)
 
 

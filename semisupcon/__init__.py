@@ -1,3 +1,3 @@
 """Semi-supervised contrastive learning of musical representations, and its relatives."""
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"

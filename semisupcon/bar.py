@@ -13,13 +13,14 @@ tqdm.set_lock(threading.RLock())
 _SECONDS, _SECONDS_IN_A_LOG = 0.2, 30.0
 
 
-def bar(total: int, what: str, unit: str) -> tqdm:
+def bar(total: int, what: str, unit: str, leave: bool = True) -> tqdm:
     """A bar on the terminal; in a log file a line now and then.
 
     Args:
         total: how much there is to do.
         what: what is done.
         unit: of ``total``, such as ``file``; bytes (``B``) are counted in thousands and millions.
+        leave: whether it stays on the terminal when it is done.
     """
     return tqdm(
         total=total,
@@ -29,4 +30,5 @@ def bar(total: int, what: str, unit: str) -> tqdm:
         mininterval=_SECONDS if sys.stderr.isatty() else _SECONDS_IN_A_LOG,
         dynamic_ncols=True,
         disable=not total,
+        leave=leave,
     )

@@ -6,12 +6,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 
-from semisupcon import datasets
+from semisupcon import checkpoint, datasets
 from semisupcon.augment import PRESETS, TRANSFORMS
 from semisupcon.downstream.cli import Evaluate
+from semisupcon.evaluation import cli as evaluation
+from semisupcon.evaluation.options import PARTS
+from semisupcon.evaluation.sweep import points
+from semisupcon.inference import options as inference
 from semisupcon.objectives.signals import Custom
 from semisupcon.training.cli import Pretrain
 
@@ -52,6 +58,15 @@ def test_every_command_is_understood(command, tmp_path, monkeypatch):
     (tmp_path / "my_signal.py").write_text(example("signal"))
     monkeypatch.syspath_prepend(tmp_path)
     words = [word for word in command if not re.match(r"[A-Z]+=", word)][1:]
+    if words[:2] == ["-m", "semisupcon.benchmark"]:
+        evaluation.understood(words[2:])
+        return
+    if words[:2] == ["-m", "semisupcon.embed"]:
+        inference.parse(words[2:])
+        return
+    if words[:2] == ["-m", "semisupcon.sweep"]:
+        points.parse([word.replace("config/", f"{ROOT}/config/") for word in words[2:]], "")
+        return
     if words[0] == "-m":
         assert subprocess.run([sys.executable, "-m", words[1], "--help"], cwd=ROOT, check=False).returncode == 0
         return
@@ -113,6 +128,25 @@ def test_every_file_that_the_readme_names_is_there():
 def test_every_augmentation_has_its_row():
     table = re.search(r"<!-- augment:begin -->\n(.*?)<!-- augment:end -->", README, re.S)[1]
     assert re.findall(r"^\| `(\w+)`", table, re.M) == list(TRANSFORMS)
+
+
+def test_every_part_of_an_evaluation_has_its_row():
+    table = re.search(r"<!-- parts:begin -->\n(.*?)<!-- parts:end -->", README, re.S)[1]
+    assert re.findall(r"^\| `(\w+)`", table, re.M) == list(PARTS)
+
+
+def test_three_lines_embed_a_track(tmp_path, monkeypatch, tiny_encoder):
+    encoder = tiny_encoder()
+    state = {f"encoder.{name}": value for name, value in encoder.state_dict().items()}
+    (tmp_path / "runs" / "RUN").mkdir(parents=True)
+    about = {"state_dict": state, checkpoint.KEY: checkpoint.describe(encoder, 243)}
+    torch.save(about, tmp_path / "runs" / "RUN" / "last.ckpt")
+    soundfile.write(tmp_path / "song.mp3", np.random.default_rng(0).normal(0, 0.1, 44100), 44100)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    exec(example("embed"), found)
+    assert found["track"].mean.shape == (8,)
+    assert found["track"].segments.shape == (len(found["track"].starts), 8)
 
 
 def test_every_pretraining_system_and_preset_is_named():

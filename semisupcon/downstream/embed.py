@@ -14,20 +14,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from semisupcon import __version__
-from semisupcon.batch import to_float
+from semisupcon.bar import bar
+from semisupcon.batch import segments_at_once, to_float
 from semisupcon.cache import cache_folder
 from semisupcon.downstream.kept import Kept, identity, trim
 from semisupcon.encoders.base import Encoder
 from semisupcon.loading.segments import Clips, WholeClips, clips_loader
 
 Floats32 = npt.NDArray[np.float32]
-
-SEGMENTS_AT_ONCE = 64
-ON_A_CPU = 16
-"""Segments that an encoder is given at a time: what a CPU's caches hold, a SampleCNN goes through 1.3 times as fast."""
 
 CACHE_VERSION = 4
 """To be raised with whatever changes an embedding and is not in the key, such as how audio is read."""
@@ -71,9 +67,9 @@ def encode(encoder: Encoder, audio: Tensor) -> Tensor:
     In float32 whatever the trainer's precision: what validation sees is what the test and the cache see.
     """
     with torch.autocast(audio.device.type, enabled=False):
-        some = ON_A_CPU if audio.device.type == "cpu" else SEGMENTS_AT_ONCE
-        parts = [encoder(to_float(part)).float() for part in audio.split(some)] if len(audio) else []
-    return torch.cat(parts) if parts else torch.zeros(0, encoder.dim, device=audio.device)
+        parts = audio.split(segments_at_once(audio.device)) if len(audio) else []
+        found = [encoder(to_float(part)).float() for part in parts]
+    return torch.cat(found) if found else torch.zeros(0, encoder.dim, device=audio.device)
 
 
 def embed(encoder: Encoder, clips: WholeClips, device: torch.device, num_workers: int, what: str) -> Embeddings:
@@ -118,7 +114,7 @@ def _embedded(
     broken: list[tuple[str, str]] = []
     held = 0
     try:
-        with tqdm(total=len(clips.rows), desc=f"embedding {what}", unit="clip", leave=False) as bar:
+        with bar(len(clips.rows), f"embedding {what}", "clip", leave=False) as progress:
             for group in clips_loader(clips, num_workers):
                 segment = encode(encoder, group.audio.to(device)).cpu().numpy()
                 some |= _by_row(segment, group)
@@ -127,7 +123,7 @@ def _embedded(
                 if held >= KEPT_AT_ONCE:
                     yield some, broken
                     some, broken, held = {}, [], 0
-                bar.update(len(group.rows) + len(group.bad))
+                progress.update(len(group.rows) + len(group.bad))
     finally:
         encoder.train(was_training)
     yield some, broken

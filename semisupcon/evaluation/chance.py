@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import digamma
 from scipy.stats import binom
 
 from semisupcon.downstream.metrics import mirex_table
-from semisupcon.downstream.weighted import Floats, mean_defined, ratio
+from semisupcon.downstream.weighted import Floats, mean_defined
 from semisupcon.table import Task
 
 
@@ -16,9 +17,8 @@ def chance(task: Task, train_labels: npt.ArrayLike, test_labels: npt.ArrayLike) 
 
     - multiclass, key: every test clip gets a class drawn by the frequencies among the training clips. Accuracy, MIREX
       score and macro F1 are exact expectations over these draws.
-    - multilabel: every clip gets the same score. ROC-AUC is then one half, and average precision the share of
-      positives, meant over the tags with positives and negatives; a random order has hardly more (it tends to the same
-      with the number of clips).
+    - multilabel: the clips stand in a random order. ROC-AUC is then one half, and average precision a little more than
+      the share of positives, see :func:`_average_precision`; both meant over the tags with positives and negatives.
     - regression: 0, which is R² of predicting the mean of the test set; that of the training set scores a little less.
 
     NaN where the metric itself is undefined.
@@ -40,9 +40,10 @@ def chance(task: Task, train_labels: npt.ArrayLike, test_labels: npt.ArrayLike) 
         return {**result, "macro_f1": _macro_f1(guess, support)}
     known = ~np.isnan(test)
     if task.kind == "multilabel":
-        share = ratio((test == 1).sum(axis=0).astype(np.float64), known.sum(axis=0).astype(np.float64))
-        share = np.where((share > 0) & (share < 1), share, np.nan)
-        return {"roc_auc": _mean(np.where(np.isnan(share), np.nan, 0.5)), "pr_auc": _mean(share)}
+        positives, clips = (each.sum(axis=0).astype(np.float64) for each in (test == 1, known))
+        defined = (positives > 0) & (positives < clips)
+        average = np.where(defined, _average_precision(positives, np.maximum(clips, 2)), np.nan)
+        return {"roc_auc": _mean(np.where(defined, 0.5, np.nan)), "pr_auc": _mean(average)}
     varies = [len(np.unique(test[known[:, k], k])) > 1 for k in range(len(task.classes))]
     each = np.where(varies, 0.0, np.nan)
     return {**{f"r2_{name}": float(each[k]) for k, name in enumerate(task.classes)}, "r2": _mean(each)}
@@ -59,6 +60,21 @@ def _known(task: Task, labels: npt.ArrayLike, split: str) -> Floats:
 
 def _mean(values: Floats) -> float:
     return float(mean_defined(values[:, None])[0])
+
+
+def _average_precision(positives: Floats, clips: Floats) -> Floats:
+    """E AP of a random order of n clips, m of them positive (Bestgen 2015, "Exact expected average precision of the
+    random baseline for system evaluation").
+
+    A positive at rank i has (m − 1)(i − 1) / (n − 1) others above it, so that E AP = Σ_i [1 + (m − 1)(i − 1) / (n − 1)]
+    / (n i) = H_n / n + (m − 1) / (n − 1) · (1 − H_n / n), with H_n = Σ_i 1 / i.
+
+    Args:
+        positives: (K,) m.
+        clips: (K,) n, at least 2.
+    """
+    first = (digamma(clips + 1) + np.euler_gamma) / clips  # H_n / n
+    return np.asarray(first + (positives - 1) / (clips - 1) * (1 - first))
 
 
 def _macro_f1(guess: Floats, support: Floats) -> float:

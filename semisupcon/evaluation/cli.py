@@ -47,8 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return run(command) or status[0]
 
 
-def _benchmark(given: Sequence[str]) -> int:
-    start = time.monotonic()
+def understood(given: Sequence[str]) -> tuple[list[str], Options, Path]:
+    """The encoders as the user named them, the options, and the folder for everything.
+
+    Raises:
+        UserError: an option is unknown, or its value is not what it must be.
+    """
     args = explicit_none(given)
     parser = Parser(
         prog="python -m semisupcon.benchmark",
@@ -70,11 +74,16 @@ def _benchmark(given: Sequence[str]) -> int:
     parser.given = options(args)
     config = parser.parse_args(args)
     wanted = {name: value for name, value in config.as_dict().items() if name not in ("encoders", "config", "out")}
-    chosen = Options(**wanted)
-    subjects = parse(config["encoders"], chosen.untrained)
     folder = Path(config["out"])
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out={folder}: a file, and a folder is meant.")
+    return list(config["encoders"]), Options(**wanted), folder
+
+
+def _benchmark(given: Sequence[str]) -> int:
+    start = time.monotonic()
+    encoders, chosen, folder = understood(given)
+    subjects = parse(encoders, chosen.untrained)
     done = Benchmark(subjects, chosen, folder).run()
     if not done.results:
         raise UserError("Nothing could be evaluated:\n" + "\n".join(f"  {k}: {v}" for k, v in done.failures.items()))

@@ -11,7 +11,7 @@ import numpy as np
 from semisupcon.evaluation.entries import Result
 from semisupcon.evaluation.figures.curves import Curve, curves_picture
 from semisupcon.evaluation.figures.heat import heat_picture
-from semisupcon.evaluation.figures.report import Panel, report_picture
+from semisupcon.evaluation.figures.report import LOWEST, Panel, report_picture
 from semisupcon.evaluation.figures.space import maps_picture, spectrum_picture
 from semisupcon.evaluation.maps import Maps
 from semisupcon.evaluation.numbers import Numbers
@@ -106,11 +106,12 @@ def _robustness(folder: Path, numbers: Numbers, task: str) -> dict[str, str]:
     if curves:
         file = f"robustness-{safe(task)}.png"
         labels = dict.fromkeys(curves, metric)
-        curves_picture(curves, folder / file, "severity", labels, title, chance=chance)
+        curves_picture(curves, folder / file, "severity", labels, title, chance=chance, same_y=True)
         drawn[f"robustness_{task}"] = file
     if not np.isnan(away).all():
         file = f"robustness-heat-{safe(task)}.png"
         what = f"{task}: {metric} less that of clean clips"
+        away = np.maximum(away, LOWEST)  # an R² has no bound, and one number would take all the colour
         heat_picture(away, numbers.names, corruptions, folder / file, what, f"{metric}, difference", severities)
         drawn[f"robustness_heat_{task}"] = file
     return drawn

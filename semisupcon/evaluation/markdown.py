@@ -204,7 +204,10 @@ def _control(numbers: Numbers) -> Iterator[str]:
             if any(found):
                 rows.append([task, metric, f"{chance[metric]:.3f}", *map(cell, found)])
     if rows:
-        said = "Linear probes of labels that were dealt out anew: what they get is chance, or something leaks."
+        said = (
+            "Linear probes of training labels that were dealt out anew in ten ways: what they get is chance, or "
+            "something leaks. Intervals are over test clips and ways to deal."
+        )
         yield f"## Control: shuffled labels\n\n{said}\n\n{table(['task', 'metric', 'guessing', *numbers.names], rows)}"
 
 

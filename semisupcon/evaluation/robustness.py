@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
-from tqdm import tqdm
 
+from semisupcon.bar import bar
 from semisupcon.downstream.embed import Embeddings, encode
 from semisupcon.evaluation.cases import Case, Ready
 from semisupcon.evaluation.clips import EmbeddedClips, Floats32
@@ -62,14 +62,14 @@ def _heard(group: Sequence[Ready], cases: Sequence[Case], under: Sequence[Corrup
     clips = CorruptedClips(Reader(paths, rate, places), no_labels, rows, group[0].length, short, under)
     found: list[list[Means]] = [[{} for _ in group] for _ in under]
     what = f"{under[0].name}, {len(group)} encoders"
-    with tqdm(total=len(clips), desc=what, unit="group", leave=False) as bar:
+    with bar(len(clips), what, "group", leave=False) as progress:
         for number, some in enumerate(clips_loader(clips, first.how.num_workers)):
             audio = some.audio.to(first.how.device)
             for place, ready in enumerate(group):
                 embedded = _means(encode(ready.encoder, audio).cpu().numpy(), some.clip.numpy())
                 means = found[number % len(under)][place]
                 means |= {short[row]: mean for row, mean in embedded}
-            bar.update()
+            progress.update()
     return found
 
 

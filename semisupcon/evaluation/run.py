@@ -24,7 +24,7 @@ from semisupcon.table import Task
 
 log = logging.getLogger(__name__)
 
-FORMAT = 1
+FORMAT = 2
 """To be raised with whatever changes a result and is not in the fingerprint of its step."""
 
 Work = Callable[[], Result]

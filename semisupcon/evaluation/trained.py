@@ -9,6 +9,7 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from semisupcon.downstream.intervals import Sampled
 from semisupcon.evaluation.cases import Case, Ready
 from semisupcon.evaluation.chance import chance
 from semisupcon.evaluation.clips import EmbeddedClips, Indices
@@ -32,7 +33,7 @@ MARBLE_TASKS = frozenset(
 )
 MLP_RATE = 1e-3
 
-SHUFFLES = 3
+SHUFFLES = 10
 
 
 def about(ready: Ready, case: Case, part: str, method: str) -> About:
@@ -61,7 +62,8 @@ def probe(ready: Ready, case: Case, options: Options) -> Result:
                 best = choose(task, members, val, protocol)
                 chosen.setdefault(f"{method} {protocol}", []).append(_searched(method, members[best]))
                 found += _tested(task, members[best], test, replace(here, seed=seed), options)
-    found += _control(ready, case, options, (train, val, test))
+    if "linear embedding" in chosen:
+        found += _control(ready, case, options, chosen["linear embedding"][0])
     notes = {"chosen": chosen, "chance": chance(task, train.labels, test.labels), "clips": len(test)}
     return Result(found, notes=notes)
 
@@ -77,18 +79,27 @@ def _searched(method: str, readout: Readout) -> float:
     return readout.lr if method == "marble" else readout.decay
 
 
-def _control(
-    ready: Ready, case: Case, options: Options, splits: tuple[EmbeddedClips, EmbeddedClips, EmbeddedClips]
-) -> Iterator[Entry]:
-    """A linear probe of labels dealt out anew among training, and among validation clips: it must be at chance."""
-    train, val, test = splits
+def _control(ready: Ready, case: Case, options: Options, decay: float) -> list[Entry]:
+    """Linear probes of labels dealt out anew among the training clips, which must be at chance.
+
+    Their mean is one number. Each of its bootstrap draws takes, beside test clips, as many of the ways to deal as there
+    are, with replacement: its interval is over both.
+    """
+    train, test = ready.clips(case, "train"), ready.clips(case, "test")
+    dealt: list[dict[str, Sampled]] = []
     for shuffle in range(SHUFFLES):
-        rng = np.random.default_rng([options.seed, shuffle])
-        wrong = [clips.with_labels(clips.labels[rng.permutation(len(clips))]) for clips in (train, val)]
-        readouts = fit_linear(case.task, wrong[0], options.decays, case.how.device)
-        best = readouts[choose(case.task, readouts, wrong[1], "embedding")]
-        here = replace(about(ready, case, "control", "linear"), seed=shuffle)
-        yield from _tested(case.task, best, test, here, options)
+        order = np.random.default_rng([options.seed, shuffle]).permutation(len(train))
+        (probe,) = fit_linear(case.task, train.with_labels(train.labels[order]), [decay], case.how.device)
+        scores, labels, groups, _ = scored(probe, test, "embedding")
+        dealt.append(measured(case.task, scores, labels, groups, options.draws))
+    rng = np.random.default_rng(options.seed)
+    means = {}
+    for name in dealt[0]:
+        draws = np.stack([each[name].draws for each in dealt])  # (ways, R)
+        taken = rng.integers(SHUFFLES, size=(SHUFFLES, draws.shape[1]))
+        value = float(np.mean([each[name].value for each in dealt]))
+        means[name] = Sampled(value, np.take_along_axis(draws, taken, axis=0).mean(axis=0))
+    return entries(about(ready, case, "control", "linear"), means)
 
 
 def _tested(task: Task, readout: Readout, test: EmbeddedClips, here: About, options: Options) -> list[Entry]:

@@ -62,7 +62,7 @@ def embed(options: Options) -> None:
         raise
     except torch.OutOfMemoryError:
         raise UserError(
-            f"The memory of {embedder.device} is too small for --batch_size={options.batch_size}; try half of it, and "
+            f"The memory of {embedder.device} is too small for --batch_size={embedder.batch_size}; try half of it, and "
             "--overwrite=true."
         ) from None
     except OSError as error:

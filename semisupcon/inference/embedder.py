@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from semisupcon.audio import Int16
-from semisupcon.batch import to_float
+from semisupcon.batch import segments_at_once, to_float
 from semisupcon.checkpoint import pretrained
 from semisupcon.encoders.base import Encoder
 from semisupcon.errors import BadAudio, UserError
@@ -31,7 +31,6 @@ from semisupcon.workers import cores
 DEFAULT_SECONDS = 2.7
 """Length of a segment where nothing says what the encoder was trained on."""
 
-BATCH = 64
 
 _WORKERS, _WORKERS_OF_A_GPU = 4, 16  # a CPU is busy with the encoder, a GPU hungry
 
@@ -61,7 +60,8 @@ class Embedder:
     Args:
         checkpoint: a file that training wrote, or an encoder, which is moved to the device and put in eval mode.
         device: such as ``cpu`` or ``cuda:1``; ``auto`` = a GPU where there is one.
-        batch_size: segments that the encoder is given at once, of several tracks where they are short.
+        batch_size: segments that the encoder is given at once, of several tracks where they are short; None = as many
+            as suit the device.
         length: seconds of a segment; None = as the views that the encoder was trained on, 2.7 if that is not known.
         hop: seconds from one segment to the next; None = the length.
 
@@ -78,16 +78,17 @@ class Embedder:
         self,
         checkpoint: Input | Encoder,
         device: str | torch.device = "auto",
-        batch_size: int = BATCH,
+        batch_size: int | None = None,
         length: float | None = None,
         hop: float | None = None,
     ) -> None:
-        if batch_size < 1:
+        if batch_size is not None and batch_size < 1:
             raise UserError(f"batch_size={batch_size}: at least 1 is needed.")
         self.device = chosen(device)
         encoder = checkpoint if isinstance(checkpoint, Encoder) else pretrained(Path(checkpoint).expanduser())
         self.encoder = encoder.to(self.device).eval()
-        self.sample_rate, self.dim, self.batch_size = encoder.sample_rate, encoder.dim, batch_size
+        self.sample_rate, self.dim = encoder.sample_rate, encoder.dim
+        self.batch_size = batch_size or segments_at_once(self.device)
         views = max((origin.samples or 0 for origin in encoder.origins()), default=0)
         self.length = self._samples("length", length) or views or round(DEFAULT_SECONDS * self.sample_rate)
         self.hop = self._samples("hop", hop) or self.length

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from semisupcon.errors import UserError, did_you_mean
-from semisupcon.inference.embedder import BATCH
 
 _PROGRAM = "python -m semisupcon.embed"
 _ABOUT = """\
@@ -35,7 +34,7 @@ class Options:
         length: seconds of a segment; None = as in training.
         device: such as ``cpu``.
         num_workers: processes that decode; None = as many as are of use.
-        batch_size: segments that the encoder is given at once.
+        batch_size: segments that the encoder is given at once; None = as many as suit the device.
         overwrite: whether a finished output, or an unfinished one of other options, may go.
     """
 
@@ -47,7 +46,7 @@ class Options:
     length: float | None = None
     device: str = "auto"
     num_workers: int | None = None
-    batch_size: int = BATCH
+    batch_size: int | None = None
     overwrite: bool = False
 
 
@@ -82,9 +81,7 @@ def parse(args: Sequence[str] | None = None) -> Options:
     option("--length", metavar="SECONDS", type=_seconds, help="of a segment; left out = as in training")
     option("--device", default="auto", help="cpu, cuda, cuda:1, ...; auto = a GPU where there is one")
     option("--num_workers", metavar="N", type=_count(0), help="processes that decode; left out = as many as are of use")
-    option(
-        "--batch_size", metavar="N", type=_count(1), default=BATCH, help="segments that the encoder gets at once (64)"
-    )
+    option("--batch_size", metavar="N", type=_count(1), help="segments that the encoder gets at once")
     option(
         "--overwrite", type=_truth, default=False, help="true = replace an output, or unfinished work of other options"
     )

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from semisupcon import audio
+from semisupcon.batch import segments_at_once
 from semisupcon.cache import cache_folder
 from semisupcon.downstream import embed as embed_module
 from semisupcon.downstream import kept
-from semisupcon.downstream.embed import ON_A_CPU, Embeddings, calibrate, embed, encode
+from semisupcon.downstream.embed import Embeddings, calibrate, embed, encode
 from semisupcon.loading.reader import Reader
 from semisupcon.loading.segments import WholeClips
 
@@ -269,7 +270,7 @@ def test_embedding_leaves_the_encoder_as_it_was(clips, tiny_encoder):
 
 def test_a_track_of_any_length_is_encoded_whole_some_segments_at_a_time(tiny_encoder):
     encoder = tiny_encoder().eval()
-    sound = torch.randint(-32768, 32767, (2 * ON_A_CPU + 3, 1, T), dtype=torch.int16)
+    sound = torch.randint(-32768, 32767, (2 * segments_at_once(CPU) + 3, 1, T), dtype=torch.int16)
     found = encode(encoder, sound)
     with torch.no_grad():
         torch.testing.assert_close(found, encoder(sound.float() / 32768), atol=1e-6, rtol=1e-5)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from semisupcon.evaluation.colours import ENCODERS, SOFT
 from semisupcon.evaluation.figures import plots
+from semisupcon.evaluation.figures.report import LOWEST
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,8 @@ def curves_picture(
     note: str = "",
 ) -> None:
     """Draw a panel a task or augmentation with a line an encoder, its band, and the single draws behind it.
+
+    An R² below ``LOWEST`` leaves its panel, or all others would lie on one line.
 
     Args:
         panels: {panel: {encoder: curve}}; encoders keep their colours over all panels, in the order they come in.
@@ -108,6 +111,8 @@ def _panel(axes: Any, curves: Mapping[str, Curve], colour: Mapping[str, str], ch
             axes.plot(spread, draws.ravel(), "o", color=colour[name], alpha=0.3, markersize=2.6, markeredgewidth=0)
         axes.fill_between(x, low, high, color=colour[name], alpha=0.13, linewidth=0)
         axes.plot(x, value, "-o", color=colour[name], linewidth=1.8, markersize=4, zorder=3)
+    if axes.get_ylim()[0] < LOWEST:
+        axes.set_ylim(bottom=LOWEST)
 
 
 def _ticks(axes: Any, curves: Mapping[str, Curve], room: float, log: bool) -> None:
