@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from torch import nn
 
 from semisupcon.downstream.datamodule import TaskDataModule
 from semisupcon.downstream.embed import Embeddings, calibrate, embed, encoder_key, fresh_norms
+from semisupcon.downstream.kept import identity
 from semisupcon.downstream.leak import seen_in_pretraining
 from semisupcon.encoders.base import Encoder
 from semisupcon.errors import UserError
@@ -23,6 +26,7 @@ from semisupcon.loading import corpora
 from semisupcon.loading.links import real_paths
 from semisupcon.loading.sampler import Indices
 from semisupcon.loading.subset import labelled_share
+from semisupcon.projection import projected
 from semisupcon.table import Table, Task
 
 log = logging.getLogger(__name__)
@@ -84,15 +88,30 @@ class Case:
         """The folder its files are in."""
         return next(iter(self.data.pools.roots.values()))
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """The SHA-256 of which clip is in which split, with which labels and group."""
-        pools = self.data.pools
+        """The SHA-256 of which clip is in which split, with which labels and group, and of what the labels mean."""
+        pools, task = self.data.pools, self.task
         held = hashlib.sha256(pools.listing().encode(errors="surrogateescape"))
+        held.update(json.dumps([task.kind, task.metric, list(task.classes), task.group]).encode())
         rows = np.concatenate([pools.labelled, pools.val, pools.test])
         held.update(np.ascontiguousarray(pools.labels[rows]).tobytes())
         held.update("\n".join(str(group) for group in pools.group[rows]).encode(errors="surrogateescape"))
         return held.hexdigest()
+
+    @cached_property
+    def files(self) -> str:
+        """The SHA-256 of the files as they are now: where they lie, their sizes and times of change."""
+        pools = self.data.pools
+        rows = np.concatenate([pools.labelled, pools.val, pools.test])
+        return hashlib.sha256("".join(identity(str(pools.paths[row])) for row in rows).encode()).hexdigest()
+
+    @cached_property
+    def held_out(self) -> str:
+        """The SHA-256 of the corpus's folder and its held-out files, which an untrained encoder depends on."""
+        pools = self.data.pools
+        text = "\n".join([self.corpus, *map(str, pools.paths[pools.held])])
+        return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -135,12 +154,14 @@ class Ready:
         encoder: in eval mode; what is untrained of it has BatchNorm statistics of the corpus's training files.
         length: T, samples in a segment.
         key: what decides its embeddings but the audio.
+        head: the projection head that its checkpoint holds; None where there is none that can be used.
     """
 
     subject: Subject
     encoder: Encoder
     length: int
     key: str
+    head: nn.Module | None = None
     _held: dict[tuple[str, Part], EmbeddedClips] = field(default_factory=dict)
 
     @classmethod
@@ -156,7 +177,7 @@ class Ready:
             calibrate(encoder, case.data.calibration(), case.how.device)
         encoder.requires_grad_(False).to(case.how.device)
         length = case.data.length
-        return cls(subject, encoder, length, encoder_key(encoder, encoder.sample_rate, length))
+        return cls(subject, encoder, length, encoder_key(encoder, encoder.sample_rate, length), _head(subject))
 
     def clips(self, case: Case, split: Part) -> EmbeddedClips:
         """The labelled clips of a split that could be read, embedded; kept in memory as far as ``HELD`` allows.
@@ -177,8 +198,9 @@ class Ready:
         data.length = self.length
         wanted = data.clips(split)
         found = embed(self.encoder, wanted, case.how.device, data.num_workers, f"{split} clips of {case.name}")
-        fresh = [each for each in found.bad if each[0] not in data.bad.found]
-        data.bad.note(found.clips, fresh)
+        data.bad.note(found.clips, found.bad)
+        data.bad.judge(sure=True)
+        data.bad.fresh()
         if split != "val" and not found.clips:
             raise UserError(
                 f"{case.name}: none of the {len(wanted.rows):,} {split} clips could be read; the first: "
@@ -187,6 +209,17 @@ class Ready:
                 else f"{case.name}: no labelled {split} clip under {case.corpus}."
             )
         return embedded_clips(case, found)
+
+
+def _head(subject: Subject) -> nn.Module | None:
+    """The projection head of a subject's checkpoint; of several checkpoints, or fresh weights, none."""
+    if subject.fresh or len(subject.checkpoints) != 1:
+        return None
+    try:
+        return projected(subject.checkpoints[0])
+    except UserError as error:
+        log.warning(f"{subject.name}: evaluated in the space of its embeddings alone. {error}")
+        return None
 
 
 def embedded_clips(case: Case, found: Embeddings) -> EmbeddedClips:

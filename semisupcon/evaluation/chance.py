@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.special import digamma
 from scipy.stats import binom
 
-from semisupcon.downstream.metrics import mirex_table
+from semisupcon.downstream.metrics import COUNTS, evaluate, mirex_table
 from semisupcon.downstream.weighted import Floats, mean_defined
 from semisupcon.table import Task
 
@@ -47,6 +47,26 @@ def chance(task: Task, train_labels: npt.ArrayLike, test_labels: npt.ArrayLike) 
     varies = [len(np.unique(test[known[:, k], k])) > 1 for k in range(len(task.classes))]
     each = np.where(varies, 0.0, np.nan)
     return {**{f"r2_{name}": float(each[k]) for k, name in enumerate(task.classes)}, "r2": _mean(each)}
+
+
+def constant(task: Task, train_labels: npt.ArrayLike, test_labels: npt.ArrayLike) -> dict[str, float]:
+    """The metrics of always giving the answer that fits the training clips best: what a probe of nothing learns.
+
+    Of unequal classes that is more than :func:`chance`. For exclusive classes the most frequent one, for keys and their
+    MIREX score the key that scores best; for tags and targets it is nothing else than chance.
+    """
+    if not task.exclusive:
+        return chance(task, train_labels, test_labels)
+    train, test = (_known(task, labels, split) for labels, split in ((train_labels, "training"), (test_labels, "test")))
+    share = train.mean(axis=0)
+
+    def always(guess: int) -> dict[str, float]:
+        return evaluate(task, np.eye(len(task.classes))[[guess] * len(test)], test)
+
+    found = always(int(share.argmax()))
+    if task.kind == "key":
+        found["mirex"] = always(int((share @ mirex_table(task.classes)).argmax()))["mirex"]
+    return {name: value for name, value in found.items() if name not in COUNTS}
 
 
 def _known(task: Task, labels: npt.ArrayLike, split: str) -> Floats:

@@ -74,7 +74,7 @@ def understood(given: Sequence[str]) -> tuple[list[str], Options, Path]:
     parser.given = options(args)
     config = parser.parse_args(args)
     wanted = {name: value for name, value in config.as_dict().items() if name not in ("encoders", "config", "out")}
-    folder = Path(config["out"])
+    folder = Path(config["out"]).expanduser()
     if folder.exists() and not folder.is_dir():
         raise UserError(f"--out={folder}: a file, and a folder is meant.")
     return list(config["encoders"]), Options(**wanted), folder

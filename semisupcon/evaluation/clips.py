@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -74,6 +76,17 @@ class EmbeddedClips:
         clip = np.repeat(np.arange(len(which)), counts)
         return EmbeddedClips(self.segment[rows], clip, self.labels[which], self.names[which], self.groups[which])
 
+    def without_overlap(self) -> EmbeddedClips:
+        """Without the last segment of clips of several: it ends where the clip ends, and overlaps the one before."""
+        last = np.r_[self.clip[1:] != self.clip[:-1], True][: len(self.clip)]
+        kept = ~last | (self.counts[self.clip] == 1)
+        return EmbeddedClips(self.segment[kept], self.clip[kept], self.labels, self.names, self.groups)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Of which clips these are, in which order and groups: numbers of equal ones may be compared draw by draw."""
+        return fingerprint(self.names, self.groups)
+
     def with_labels(self, labels: Floats32) -> EmbeddedClips:
         """The same clips with other labels."""
         return EmbeddedClips(self.segment, self.clip, labels, self.names, self.groups)
@@ -81,3 +94,9 @@ class EmbeddedClips:
     def with_segments(self, segment: Floats32) -> EmbeddedClips:
         """The same clips with other embeddings, such as projections, of their segments: (S, anything)."""
         return EmbeddedClips(segment, self.clip, self.labels, self.names, self.groups)
+
+
+def fingerprint(names: Sequence[Any] | npt.NDArray[Any], groups: Sequence[Any] | npt.NDArray[Any]) -> str:
+    """Of the names and groups of some clips, in their order."""
+    text = "\n".join(f"{name}\t{group}" for name, group in zip(names, groups, strict=True))
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]

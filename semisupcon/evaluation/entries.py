@@ -62,15 +62,17 @@ class Entry:
     Args:
         about: what it is of.
         sampled: its value and draws.
+        clips: which test clips it was measured on, ``EmbeddedClips.fingerprint``.
     """
 
     about: About
     sampled: Sampled
+    clips: str = ""
 
 
-def entries(about: About, found: Mapping[str, Sampled]) -> list[Entry]:
+def entries(about: About, found: Mapping[str, Sampled], clips: str) -> list[Entry]:
     """One entry for each metric."""
-    return [Entry(replace(about, metric=name), sampled) for name, sampled in found.items()]
+    return [Entry(replace(about, metric=name), sampled, clips) for name, sampled in found.items()]
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,16 @@ class Result:
         """
         path.parent.mkdir(parents=True, exist_ok=True)
         about = [[getattr(each.about, name) for name in NAMES] for each in self.entries]
-        text = json.dumps(plain({"fingerprint": fingerprint, "about": about, "notes": self.notes}))
+        text = json.dumps(
+            plain(
+                {
+                    "fingerprint": fingerprint,
+                    "about": about,
+                    "clips": [each.clips for each in self.entries],
+                    "notes": self.notes,
+                }
+            )
+        )
         held = {
             "text": np.array(text),
             "values": np.array([each.sampled.value for each in self.entries], np.float64),
@@ -119,8 +130,8 @@ class Result:
                 values, lengths = held["values"], held["lengths"]
                 draws = np.split(held["draws"], np.cumsum(lengths)[:-1]) if len(lengths) else []
                 found = [
-                    Entry(About(**dict(zip(NAMES, about, strict=True))), Sampled(float(value), drawn))
-                    for about, value, drawn in zip(text["about"], values, draws, strict=True)
+                    Entry(About(**dict(zip(NAMES, about, strict=True))), Sampled(float(value), drawn), clips)
+                    for about, value, drawn, clips in zip(text["about"], values, draws, text["clips"], strict=True)
                 ]
                 arrays = {name[len("array ") :]: held[name] for name in held.files if name.startswith("array ")}
                 return cls(found, arrays, text["notes"])
@@ -136,19 +147,24 @@ class Estimate:
         value: the mean.
         draws: (R,) of the mean, one for each bootstrap draw of the test clips; empty = no interval.
         each: the value of every run, subset and seed.
+        clips: which test clips; empty where they differ.
+        expected: how many values there were to be; fewer are there where some failed.
     """
 
     value: float
     draws: npt.NDArray[np.float64]
     each: tuple[float, ...]
+    clips: str = ""
+    expected: int = 0
 
     @classmethod
-    def of(cls, found: Sequence[Sampled]) -> Estimate:
-        """The mean of several, on the same test clips."""
-        values = tuple(one.value for one in found)
-        if len({len(one.draws) for one in found}) > 1:
+    def of(cls, found: Sequence[Entry]) -> Estimate:
+        """The mean of several; without an interval where they are of different test clips."""
+        values = tuple(one.sampled.value for one in found)
+        clips = {one.clips for one in found}
+        if len(clips) > 1 or len({len(one.sampled.draws) for one in found}) > 1:
             return cls(float(np.mean(values)), np.zeros(0), values)
-        return cls(float(np.mean(values)), np.mean([one.draws for one in found], axis=0), values)
+        return cls(float(np.mean(values)), np.mean([one.sampled.draws for one in found], axis=0), values, clips.pop())
 
     @property
     def interval(self) -> Interval:
@@ -161,13 +177,15 @@ class Estimate:
         return float(np.std(self.each, ddof=1)) if len(self.each) > 1 else float("nan")
 
     def __sub__(self, other: Estimate) -> Estimate:
-        """The difference on the same draws, which is paired: clips that are hard are hard for both."""
-        each = tuple(a - b for a, b in zip(self.each, other.each, strict=False)) if self._same(other) else ()
-        draws = self.draws - other.draws if len(self.draws) == len(other.draws) else np.zeros(0)
-        return Estimate(self.value - other.value, draws, each)
+        """The difference on the same draws, which is paired: clips that are hard are hard for both.
 
-    def _same(self, other: Estimate) -> bool:
-        return len(self.each) == len(other.each)
+        Of other test clips draws do not belong together, and there is no interval.
+        """
+        alike = len(self.each) == len(other.each)
+        each = tuple(a - b for a, b in zip(self.each, other.each, strict=True)) if alike else ()
+        same = self.clips == other.clips and len(self.draws) == len(other.draws)
+        draws = self.draws - other.draws if same else np.zeros(0)
+        return Estimate(self.value - other.value, draws, each, self.clips if same else "")
 
 
 def estimates(found: Iterable[Entry]) -> dict[About, Estimate]:
@@ -175,8 +193,8 @@ def estimates(found: Iterable[Entry]) -> dict[About, Estimate]:
 
     The keys have run, draw and seed 0.
     """
-    grouped: dict[About, list[Sampled]] = {}
+    grouped: dict[About, list[Entry]] = {}
     for entry in found:
         about = replace(entry.about, run=0, draw=0, seed=0)
-        grouped.setdefault(about, []).append(entry.sampled)
+        grouped.setdefault(about, []).append(entry)
     return {about: Estimate.of(several) for about, several in grouped.items()}

@@ -84,14 +84,14 @@ def _robustness(folder: Path, numbers: Numbers, task: str) -> dict[str, str]:
     corruptions = numbers.values("corruption", task=task, part="robustness")
     if not corruptions:
         return {}
-    severities = sorted(numbers.values("severity", task=task, part="robustness"))
+    severities = sorted(s for s in numbers.values("severity", task=task, part="robustness") if s)
     metric, drawn = numbers.main(task), {}
     curves: dict[str, dict[str, Curve]] = {}
     away = np.full((len(numbers.names), len(corruptions), len(severities)), np.nan)
     for row, corruption in enumerate(corruptions):
         for place, name in enumerate(numbers.names):
-            clean = numbers.get(name, task, "probe", "linear")
             more = {"corruption": corruption}
+            clean = numbers.get(name, task, "robustness", "linear", severity=0.0, **more)
             points = [numbers.get(name, task, "robustness", "linear", severity=s, **more) for s in severities]
             known = [point for point in points if point is not None]
             if len(known) < len(severities):

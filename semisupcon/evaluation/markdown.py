@@ -76,9 +76,20 @@ def _probes(numbers: Numbers) -> Iterator[str]:
         chance = numbers.chance(task)
         guess = [f"{chance[main]:.3f}" if main in chance else ""] * len(methods)
         rows.append(["*guessing*", *guess, *(f"{chance[name]:.3f}" if name in chance else "" for name in others)])
-        units = f" in groups by {about['group']}" if about["group"] else ""
-        yield f"## {task}\n\n{about['test']:,} test clips{units}.\n\n{table(head, rows)}"
+        said = f"{_tested(numbers, task):,} test clips, {about['intervals']}"
+        said += f"; {len(about['broken']):,} files without audio left out" if about["broken"] else ""
+        yield f"## {task}\n\n{said}.\n\n{table(head, rows)}"
         yield _against(numbers, task, methods)
+
+
+def _tested(numbers: Numbers, task: str) -> int:
+    """Test clips that could be read."""
+    found = [
+        result.notes["clips"]
+        for (part, _), result in numbers.done.results.items()
+        if part == "probe" and result.entries and result.entries[0].about.task == task
+    ]
+    return int(found[0])
 
 
 def _against(numbers: Numbers, task: str, methods: Sequence[str]) -> str:
@@ -112,7 +123,7 @@ def _protocols(numbers: Numbers) -> Iterator[str]:
 
 def _few(numbers: Numbers, pictures: Mapping[str, str]) -> Iterator[str]:
     for part, title in (("few", "Few labels: linear probes"), ("finetune", "Few labels: everything trained")):
-        rows, shares = [], numbers.values("share", part=part)
+        rows, shares = [], sorted(numbers.values("share", part=part))
         for task in numbers.tasks:
             for name in numbers.names:
                 method = "linear" if part == "few" else "finetune"
@@ -120,7 +131,7 @@ def _few(numbers: Numbers, pictures: Mapping[str, str]) -> Iterator[str]:
                 if any(found):
                     rows.append([task, numbers.main(task), name, *map(cell, found)])
         if rows:
-            text = table(["task", "metric", "encoder", *(f"{share:.0%}" for share in shares)], rows)
+            text = table(["task", "metric", "encoder", *(f"{100 * share:g} %" for share in shares)], rows)
             yield f"## {title}\n\nNested, stratified subsets of the training labels; validation is whole.\n\n{text}"
             yield _pictured(pictures, "few_labels" if part == "few" else "finetuned")
 
@@ -133,7 +144,12 @@ def _without_training(numbers: Numbers, pictures: Mapping[str, str]) -> Iterator
     rows = []
     for task in numbers.tasks:
         for name in numbers.names:
-            found = [numbers.get(name, task, part, method, space=space) for part, method, _, space in asked]
+            found = [
+                numbers.get(
+                    name, task, part, method, space=space, share=max(numbers.values("share", part=part), default=1)
+                )
+                for part, method, _, space in asked
+            ]
             if any(found):
                 rows.append([task, numbers.main(task), name, *map(cell, found)])
     if rows:
@@ -158,19 +174,19 @@ def _robust(numbers: Numbers, pictures: Mapping[str, str]) -> Iterator[str]:
     corruptions = numbers.values("corruption", part="robustness")
     if not corruptions:
         return
-    severities = numbers.values("severity", part="robustness")
+    hardest = max(numbers.values("severity", part="robustness"))
     for task in numbers.tasks:
         rows = []
         for corruption in corruptions:
             cells = []
             for name in numbers.names:
-                more = {"corruption": corruption, "severity": severities[-1]}
-                found = numbers.get(name, task, "robustness", "linear", **more)
-                clean = numbers.get(name, task, "probe", "linear")
-                cells.append(cell(_less(found, clean) or found, sign=clean is not None))
+                more = {"corruption": corruption}
+                found = numbers.get(name, task, "robustness", "linear", severity=hardest, **more)
+                clean = numbers.get(name, task, "robustness", "linear", severity=0.0, **more)
+                cells.append(cell(_less(found, clean), sign=True))
             rows.append([corruption, *cells])
         if any(any(row[1:]) for row in rows):
-            what = f"{task}, {numbers.main(task)} at severity {severities[-1]:g} less that of clean clips"
+            what = f"{task}, {numbers.main(task)} at severity {hardest:g} less that of clean clips"
             yield f"## Robustness: {what}\n\n{table(['augmentation', *numbers.names], rows)}"
             yield _pictured(pictures, f"robustness_{task}", f"robustness_heat_{task}")
 
@@ -198,17 +214,19 @@ def _shape(numbers: Numbers, pictures: Mapping[str, str]) -> Iterator[str]:
 def _control(numbers: Numbers) -> Iterator[str]:
     rows = []
     for task in numbers.tasks:
-        chance = numbers.chance(task)
+        chance, constant = numbers.chance(task), numbers.chance(task, "constant")
         for metric in chance:
             found = [numbers.get(name, task, "control", "linear", metric) for name in numbers.names]
             if any(found):
-                rows.append([task, metric, f"{chance[metric]:.3f}", *map(cell, found)])
+                rows.append([task, metric, f"{chance[metric]:.3f}", f"{constant[metric]:.3f}", *map(cell, found)])
     if rows:
         said = (
             "Linear probes of training labels that were dealt out anew in ten ways: what they get is chance, or "
-            "something leaks. Intervals are over test clips and ways to deal."
+            "something leaks. Chance is guessing by the classes' frequencies (tags: a random order) or, of unequal "
+            "classes, always giving the same answer. Intervals are over test clips and ways to deal."
         )
-        yield f"## Control: shuffled labels\n\n{said}\n\n{table(['task', 'metric', 'guessing', *numbers.names], rows)}"
+        head = ["task", "metric", "guessing", "always the same", *numbers.names]
+        yield f"## Control: shuffled labels\n\n{said}\n\n{table(head, rows)}"
 
 
 def _how(numbers: Numbers, options: Options) -> Iterator[str]:
@@ -243,8 +261,14 @@ def _how(numbers: Numbers, options: Options) -> Iterator[str]:
 
 def _task(name: str, about: Mapping[str, Any]) -> list[str]:
     counts = " / ".join(f"{about[split]:,}" for split in ("train", "val", "test"))
-    over = about["group"] or "clips"
-    return [name, about["kind"], counts, over, str(len(about.get("broken", {}))), f"`{about['sha256'][:16]}`"]
+    return [
+        name,
+        about["kind"],
+        counts,
+        about["intervals"],
+        str(len(about.get("broken", {}))),
+        f"`{about['sha256'][:16]}`",
+    ]
 
 
 def _encoder(name: str, about: Mapping[str, Any]) -> list[str]:

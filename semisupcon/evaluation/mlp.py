@@ -19,6 +19,10 @@ from semisupcon.evaluation.clips import EmbeddedClips, Indices
 from semisupcon.evaluation.models import Models
 from semisupcon.evaluation.readout import Readout, labelled, statistics
 from semisupcon.table import Task
+from semisupcon.threads import one_thread
+
+SMALL = 8192
+"""Models times D up to which one thread is nearly as fast as two, and much faster where others want the cores."""
 
 
 class Point(NamedTuple):
@@ -78,17 +82,18 @@ def fit_mlp(
     val = val.take(np.flatnonzero(~np.isnan(val.labels).all(axis=1)))
     judged = standard(val, val.means()) if len(val) else None
     models = Models(grid, seeds, (segment.shape[1], hidden, labels.shape[1]), device)
-    for epoch in range(max_epochs):
-        if not len(models):
-            break
-        orders = [_Order(train, seed, epoch) for seed in seeds]
-        for start in range(0, len(train), batch_size):
-            some = slice(start, start + batch_size)
-            x = torch.stack([segment[order.segment[some]] for order in orders])  # (seeds, B, D)
-            y = torch.stack([labels[order.clip[some]] for order in orders])  # (seeds, B, K)
-            kept = np.stack([order.kept(y.shape[1], hidden, dropout) for order in orders]) if dropout else None
-            models.step(task, x, y, None if kept is None else torch.from_numpy(kept).to(device))
-        models.judge(None if judged is None else models.validate(task, *judged), patience)
+    with one_thread(len(grid) * len(seeds) * segment.shape[1] < SMALL):
+        for epoch in range(max_epochs):
+            if not len(models):
+                break
+            orders = [_Order(train, seed, epoch) for seed in seeds]
+            for start in range(0, len(train), batch_size):
+                some = slice(start, start + batch_size)
+                x = torch.stack([segment[order.segment[some]] for order in orders])  # (seeds, B, D)
+                y = torch.stack([labels[order.clip[some]] for order in orders])  # (seeds, B, K)
+                kept = np.stack([order.kept(y.shape[1], hidden, dropout) for order in orders]) if dropout else None
+                models.step(task, x, y, None if kept is None else torch.from_numpy(kept).to(device))
+            models.judge(None if judged is None else models.validate(task, *judged), patience)
     if judged is None:
         models.finish()
 

@@ -102,10 +102,18 @@ class Options:
             raise UserError(
                 f"--decays holds {wrong[0]:g}: a linear probe has no optimum without decay; above 0 is meant."
             )
-        for name in ("seeds", "decays", "mlp_decays", "severities", "shares", "parts"):
-            if not getattr(self, name):
+        lists = ("seeds", "decays", "mlp_decays", "severities", "shares", "zero_shot_shares", "parts", "probes")
+        for name in (*lists, "corruptions"):
+            given = getattr(self, name)
+            if given is not None and not given:
                 raise UserError(f"--{name} is empty.")
-        for name, value, least in (("subsets", self.subsets, 1), ("draws", self.draws, 20)):
+            if given is not None and len(set(given)) < len(given):
+                raise UserError(f"--{name}={given}: names something twice.")
+        for name, value, least in (
+            ("subsets", self.subsets, 1),
+            ("draws", self.draws, 20),
+            ("untrained", self.untrained, 0),
+        ):
             if value < least:
                 raise UserError(f"--{name}={value}: at least {least} is needed.")
         for corruption in self.corruptions:

@@ -10,9 +10,9 @@ import numpy as np
 
 from semisupcon import __version__
 from semisupcon.evaluation import illustrate, markdown
-from semisupcon.evaluation.numbers import Numbers, Row, cell
+from semisupcon.evaluation.numbers import DIFFERENCE, Numbers, Row, cell
 from semisupcon.evaluation.options import Options
-from semisupcon.evaluation.run import Done
+from semisupcon.evaluation.run import Done, note_failure
 from semisupcon.evaluation.subjects import Subject
 from semisupcon.plain import csv_text, plain, write_json
 
@@ -31,7 +31,11 @@ def write(folder: Path, done: Done, subjects: Sequence[Subject], options: Option
     numbers = Numbers(done, [subject.name for subject in subjects])
     rows, differences = list(numbers.rows()), list(numbers.differences())
     _write_csv(folder / "results.csv", rows)
-    _write_csv(folder / "differences.csv", differences)
+    _write_csv(folder / "differences.csv", differences, DIFFERENCE)
+    broken = [(name, *each) for name, about in done.tasks.items() for each in about.get("broken", {}).items()]
+    if broken:
+        text = csv_text([("task", "path", "reason"), *broken])
+        (folder / "bad_files.csv").write_text(text, encoding="utf-8", newline="")
     notes = {f"{part}: {name}": dict(result.notes) for (part, name), result in done.results.items() if result.notes}
     content = {
         "version": __version__,
@@ -45,14 +49,18 @@ def write(folder: Path, done: Done, subjects: Sequence[Subject], options: Option
         "failures": done.failures,
     }
     write_json(folder / "results.json", content)
-    pictures = illustrate.draw(folder, numbers, options)
+    try:
+        pictures = illustrate.draw(folder, numbers, options)
+    except Exception as error:  # not worth the numbers
+        pictures = {}
+        note_failure(folder, done, "pictures", error)
     text = markdown.report(numbers, options, command, pictures)
     (folder / "report.md").write_text(text, encoding="utf-8")
 
 
-def _write_csv(path: Path, rows: Iterable[Row]) -> None:
+def _write_csv(path: Path, rows: Iterable[Row], head: Sequence[str] = ()) -> None:
     rows = list(rows)
-    head = list(rows[0]) if rows else []
+    head = list(rows[0]) if rows else head
     text = csv_text([head, *([_text(row[name]) for name in head] for row in rows)])
     path.write_text(text, encoding="utf-8", newline="")
 

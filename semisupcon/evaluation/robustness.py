@@ -9,6 +9,7 @@ import numpy as np
 
 from semisupcon.bar import bar
 from semisupcon.downstream.embed import Embeddings, encode
+from semisupcon.errors import UserError
 from semisupcon.evaluation.cases import Case, Ready
 from semisupcon.evaluation.clips import EmbeddedClips, Floats32
 from semisupcon.evaluation.corruption import CorruptedClips, Corruption
@@ -26,27 +27,41 @@ Means = dict[str, Floats32]
 
 
 def robustness(group: Sequence[Ready], cases: Sequence[Case], corruption: str, options: Options) -> Result:
-    """The linear probe of every encoder and task on the test clips under one augmentation at all severities.
+    """The linear probe of every encoder and task on the test clips under one augmentation at all severities, and clean.
+
+    What fails for one encoder and task, such as one whose weights have diverged, is among the notes as ``failures``,
+    and the others go on.
 
     Args:
         group: encoders of one rate and segment length.
-        cases: tasks on the same corpus.
+        cases: tasks on the same corpus, with the same files held out.
         corruption: the augmentation.
         options: severities and draws.
     """
     under = [Corruption(corruption, severity, options.seed) for severity in options.severities]
     heard = _heard(group, cases, under)
     found: list[Entry] = []
+    failures: dict[str, str] = {}
     for case in cases:
         for place, ready in enumerate(group):
-            probe, test = readout(ready, case, tuple(options.decays)), ready.clips(case, "test")
-            for level, severity in enumerate(options.severities):
-                means = np.stack([heard[level][place][str(name)] for name in test.names])
-                corrupted = EmbeddedClips(means, np.arange(len(test)), test.labels, test.names, test.groups)
-                scores, labels, groups, _ = scored(probe, corrupted, "embedding")
-                here = replace(about(ready, case, "robustness", "linear"), corruption=corruption, severity=severity)
-                found += entries(here, measured(case.task, scores, labels, groups, options.draws))
-    return Result(found)
+            means = [each[place] for each in heard]
+            try:
+                found += _tested(ready, case, corruption, means, options)
+            except (UserError, ValueError) as error:
+                failures[f"{case.name}, {ready.subject.name} {ready.subject.run}"] = str(error)
+    return Result(found, notes={"failures": failures})
+
+
+def _tested(ready: Ready, case: Case, corruption: str, heard: Sequence[Means], options: Options) -> Iterator[Entry]:
+    probe, test = readout(ready, case, tuple(options.decays)), ready.clips(case, "test")
+    for severity, means in ((0.0, None), *zip(options.severities, heard, strict=True)):
+        clips = test
+        if means is not None:
+            corrupted = np.stack([means[str(name)] for name in test.names])
+            clips = EmbeddedClips(corrupted, np.arange(len(test)), test.labels, test.names, test.groups)
+        scores, labels, groups, _ = scored(probe, clips, "embedding")
+        here = replace(about(ready, case, "robustness", "linear"), corruption=corruption, severity=severity)
+        yield from entries(here, measured(case.task, scores, labels, groups, options.draws), test.fingerprint)
 
 
 def _heard(group: Sequence[Ready], cases: Sequence[Case], under: Sequence[Corruption]) -> list[list[Means]]:

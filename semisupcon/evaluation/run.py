@@ -7,12 +7,13 @@ import json
 import logging
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from semisupcon import __version__
 from semisupcon.bar import bar
+from semisupcon.downstream.report import drawn_over
 from semisupcon.errors import UserError
 from semisupcon.evaluation import trained, unfitted
 from semisupcon.evaluation.cases import Case, How, Ready, named
@@ -46,12 +47,14 @@ class Step:
     Args:
         part: of the evaluation.
         name: of its file, without suffix; slashes are folders.
+        cases: the tasks that it is about.
         about: what it depends on, plain values.
         work: does it.
     """
 
     part: str
     name: str
+    cases: Sequence[Case]
     about: Callable[[], Sequence[Any]]
     work: Work
 
@@ -104,7 +107,7 @@ class Benchmark:
         steps = [step for case in cases for step in self._of_case(case)]
         corpora: dict[str, list[Case]] = {}
         for case in cases:
-            corpora.setdefault(case.corpus, []).append(case)
+            corpora.setdefault(case.held_out, []).append(case)
         for together in corpora.values():
             if "shape" in self.options.parts:
                 steps += [self._shape(subject, together) for subject in self.subjects]
@@ -127,6 +130,8 @@ class Benchmark:
                 count = case.seen(self.ready(subject, case).encoder)
             except Exception as error:
                 self._failed(f"{subject.name}-{subject.run} on {case.name}", error)
+                count = None
+            if f"{subject.name} {subject.run}" not in self.done.encoders:
                 continue
             self.done.encoders[f"{subject.name} {subject.run}"]["seen"][case.name] = count
             if count:
@@ -146,12 +151,13 @@ class Benchmark:
                 self._failed(case.name, error)
                 continue
             self.done.kinds[case.name] = case.task
+            groups = [str(group) for group in pools.group[pools.test]]
             self.done.tasks[case.name] = {
                 "kind": case.task.kind,
                 "metric": case.task.metric,
                 "classes": len(case.task.classes),
                 **counts,
-                "group": case.task.group if any(str(group) for group in pools.group[pools.test]) else "",
+                "intervals": drawn_over(case.task, groups, 0.95)[0],
                 "sha256": case.digest,
                 "notes": list(pools.notes),
             }
@@ -171,21 +177,22 @@ class Benchmark:
         def about() -> Sequence[Any]:
             ready = self.ready(subject, case)
             head = unfitted.head_digest(ready) if part in ("zero_shot", "neighbours", "retrieval") else ""
-            return [ready.key, head, case.digest, *(getattr(self.options, name) for name in names)]
+            return [*_of(ready), head, case.digest, case.files, *(getattr(self.options, name) for name in names)]
 
         name = f"{part}/{safe(case.name)}/{safe(subject.name)}-{subject.run}"
-        return Step(part, name, about, lambda: work(self.ready(subject, case), case, self.options))
+        return Step(part, name, (case,), about, lambda: work(self.ready(subject, case), case, self.options))
 
     def _shape(self, subject: Subject, cases: Sequence[Case]) -> Step:
-        name = f"shape/{safe(Path(cases[0].corpus).name)}/{safe(subject.name)}-{subject.run}"
+        name = f"shape/{_place(cases[0])}/{safe(subject.name)}-{subject.run}"
 
         def about() -> Sequence[Any]:
-            return [self.ready(subject, cases[0]).key, [case.digest for case in cases], self.options.seed]
+            ready = self.ready(subject, cases[0])
+            return [*_of(ready), *([case.name, case.digest, case.files] for case in cases), self.options.seed]
 
         def work() -> Result:
             return unfitted.shape_of(self.ready(subject, cases[0]), cases, self.options)
 
-        return Step("shape", name, about, work)
+        return Step("shape", name, cases, about, work)
 
     def _corrupted(self, cases: Sequence[Case]) -> Iterator[Step]:
         """One step for each augmentation and kind of encoder: those of one rate and length hear the same."""
@@ -197,9 +204,9 @@ class Benchmark:
                 self._failed(f"robustness/{subject.name}-{subject.run}", error)
                 continue
             kinds.setdefault((ready.encoder.sample_rate, ready.length), []).append(subject)
-        for number, subjects in enumerate(kinds.values()):
+        for (rate, length), subjects in kinds.items():
             for corruption in self.options.corruptions:
-                name = f"robustness/{safe(Path(cases[0].corpus).name)}/{corruption}-{number}"
+                name = f"robustness/{_place(cases[0])}/{corruption}-{rate}-{length}"
                 yield self._under(name, corruption, subjects, cases)
 
     def _under(self, name: str, corruption: str, subjects: Sequence[Subject], cases: Sequence[Case]) -> Step:
@@ -208,35 +215,39 @@ class Benchmark:
 
         def about() -> Sequence[Any]:
             options = (self.options.severities, self.options.decays, self.options.draws, self.options.seed)
-            return [corruption, [each.key for each in ready()], [case.digest for case in cases], *options]
+            of = [[case.name, case.digest, case.files] for case in cases]
+            return [corruption, [_of(each) for each in ready()], of, *options]
 
-        return Step("robustness", name, about, lambda: robustness(ready(), cases, corruption, self.options))
+        return Step("robustness", name, cases, about, lambda: robustness(ready(), cases, corruption, self.options))
 
     def _finetuned(self, case: Case) -> Iterator[Step]:
-        from semisupcon.evaluation.finetuning import finetune
-
         options = self.options
         for subject in self.subjects:
             for share in options.shares:
                 for draw in range(options.subsets if share < 1 else 1):
                     for seed in options.seeds:
-                        name = f"finetune/{safe(case.name)}/{safe(subject.name)}-{subject.run}-{share:g}-{draw}-{seed}"
-                        at = (share, draw, seed)
+                        yield self._tuned(subject, case, (share, draw, seed))
 
-                        def about(subject: Subject = subject, at: tuple[float, int, int] = at) -> Sequence[Any]:
-                            return [self.ready(subject, case).key, case.digest, *at, options.finetune, options.draws]
+    def _tuned(self, subject: Subject, case: Case, at: tuple[float, int, int]) -> Step:
+        from semisupcon.evaluation import finetuning  # which takes the seconds of Lightning's command line
 
-                        def work(
-                            subject: Subject = subject, at: tuple[float, int, int] = at, name: str = name
-                        ) -> Result:
-                            return finetune(self.ready(subject, case), case, *at, self.folder / "steps" / name, options)
+        options = self.options
+        of = "-".join([safe(subject.name), str(subject.run), *(f"{each:g}" for each in at)])
+        name = f"finetune/{safe(case.name)}/{of}"
 
-                        yield Step("finetune", name, about, work)
+        def about() -> Sequence[Any]:
+            held = [*_of(self.ready(subject, case)), case.digest, case.files, finetuning.configs()]
+            return [*held, *at, options.finetune, options.draws, options.seed]
+
+        def work() -> Result:
+            folder = self.folder / "steps" / name
+            return finetuning.finetune(self.ready(subject, case), case, *at, folder, options)
+
+        return Step("finetune", name, (case,), about, work)
 
     def ready(self, subject: Subject, case: Case) -> Ready:
         """The subject's encoder for a case; made once for all tasks on the same training files."""
-        held = case.data.pools.paths[case.data.pools.held]
-        key = hashlib.sha256("\n".join([case.corpus, *held.tolist()]).encode(errors="surrogateescape")).hexdigest()
+        key = case.held_out
         if (subject, key) not in self._ready:
             self._ready[subject, key] = Ready.of(subject, case)
         ready = self._ready[subject, key]
@@ -262,27 +273,50 @@ class Benchmark:
             result = Result.load(path, fingerprint)
             if result is None:
                 result = step.work()
-                result.save(path, fingerprint)
+                broken = {case.name: dict(case.data.bad.found) for case in step.cases}
+                result = replace(result, notes={**result.notes, "broken": broken})
+                if not result.notes.get("failures"):  # else it is tried again
+                    result.save(path, fingerprint)
         except Exception as error:
             self._failed(step.name, error)
             return
+        for what, why in result.notes.get("failures", {}).items():
+            self._failed(f"{step.name}: {what}", UserError(why))
+        for case in step.cases:
+            case.data.bad.found |= result.notes["broken"].get(case.name, {})
+        if (step.part, step.name) in self.done.results:
+            raise RuntimeError(f"two steps are called {step.name}")
         self.done.results[step.part, step.name] = result
 
     def _failed(self, name: str, error: Exception) -> None:
-        """Note it, and say it at once in a few lines; the traceback of what is a bug is kept in a file."""
-        said = str(error).strip() or type(error).__name__
-        if not isinstance(error, UserError):
-            said = f"{type(error).__name__}: {said}"
-            file = self.folder / "failures.txt"
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with file.open("a", encoding="utf-8") as held:
-                held.write(f"{name}\n{''.join(traceback.format_exception(error))}\n")
-            said += f" (traceback in {file})"
-        self.done.failures[name] = said
-        log.warning(f"{name} failed, and the rest goes on: {said}")
+        note_failure(self.folder, self.done, name, error)
+
+
+def note_failure(folder: Path, done: Done, name: str, error: Exception) -> None:
+    """Note it, and say it at once in a few lines; the traceback of what is a bug is kept in a file."""
+    said = str(error).strip() or type(error).__name__
+    if not isinstance(error, UserError):
+        said = f"{type(error).__name__}: {said}"
+        file = folder / "failures.txt"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as held:
+            held.write(f"{name}\n{''.join(traceback.format_exception(error))}\n")
+        said += f" (traceback in {file})"
+    done.failures[name] = said
+    log.warning(f"{name} failed, and the rest goes on: {said}")
 
 
 def safe(name: str) -> str:
     """As the name of a file."""
     stem = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in name)
     return stem if stem == name else f"{stem}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
+
+
+def _of(ready: Ready) -> list[Any]:
+    """What its numbers stand under, and what decides them."""
+    return [ready.subject.name, ready.subject.run, ready.key]
+
+
+def _place(case: Case) -> str:
+    """A corpus with its held-out files, as the name of a folder."""
+    return f"{safe(Path(case.corpus).name)}-{case.held_out[:6]}"

@@ -42,7 +42,8 @@ class Subject:
     @property
     def checkpoints(self) -> list[str]:
         """The files it is made from."""
-        files = self.source.removeprefix(UNTRAINED).split("+")
+        source = self.source.removeprefix(UNTRAINED)
+        files = [source] if Path(source).is_file() else source.split("+")
         return [] if _is_class(files[0]) else files
 
     def load(self) -> tuple[Encoder, int | None]:
@@ -84,7 +85,7 @@ def parse(given: Sequence[str], untrained: int = 0) -> list[Subject]:
     found: list[Subject] = []
     for text in given:
         name, sources = _named(text)
-        found += [Subject(name, run, source) for run, source in enumerate(sources)]
+        found += [Subject(name, run, _home(source)) for run, source in enumerate(sources)]
     first = next((subject for subject in found if subject.checkpoints), None)
     if untrained and first is None:
         raise UserError(f"--untrained={untrained}: there is no checkpoint whose architecture to take.")
@@ -106,14 +107,22 @@ def parse(given: Sequence[str], untrained: int = 0) -> list[Subject]:
 
 def _named(text: str) -> tuple[str, list[str]]:
     name, equals, rest = text.partition("=")
-    if equals and "/" not in name:
+    if equals and "/" not in name and not Path(text).is_file():
         if not name or not rest:
             raise UserError(f"{text}: NAME=FILE is meant.")
         return name, rest.split(",")
     sources = text.split(",")
-    source = sources[0].removeprefix(UNTRAINED).split("+")[0]
-    short = source.rpartition(".")[2] if _is_class(source) else _short(Path(source))
+    source = sources[0].removeprefix(UNTRAINED)
+    parts = [source] if Path(source).is_file() else source.split("+")
+    short = "+".join(part.rpartition(".")[2] if _is_class(part) else _short(Path(part)) for part in parts)
     return (f"untrained {short}" if text.startswith(UNTRAINED) else short), sources
+
+
+def _home(source: str) -> str:
+    """With ``~`` spelt out, which a shell leaves behind ``=``."""
+    kind = UNTRAINED if source.startswith(UNTRAINED) else ""
+    parts = source.removeprefix(UNTRAINED).split("+")
+    return kind + "+".join(str(Path(part).expanduser()) if part.startswith("~") else part for part in parts)
 
 
 def _short(path: Path) -> str:

@@ -11,7 +11,7 @@ import torch
 
 from semisupcon.downstream.intervals import Sampled
 from semisupcon.evaluation.cases import Case, Ready
-from semisupcon.evaluation.chance import chance
+from semisupcon.evaluation.chance import chance, constant
 from semisupcon.evaluation.clips import EmbeddedClips, Indices
 from semisupcon.evaluation.entries import About, Entry, Result, entries
 from semisupcon.evaluation.linear import fit_linear
@@ -64,7 +64,8 @@ def probe(ready: Ready, case: Case, options: Options) -> Result:
                 found += _tested(task, members[best], test, replace(here, seed=seed), options)
     if "linear embedding" in chosen:
         found += _control(ready, case, options, chosen["linear embedding"][0])
-    notes = {"chosen": chosen, "chance": chance(task, train.labels, test.labels), "clips": len(test)}
+    guess = {"chance": chance(task, train.labels, test.labels), "constant": constant(task, train.labels, test.labels)}
+    notes = {"chosen": chosen, "clips": len(test), **guess}
     return Result(found, notes=notes)
 
 
@@ -99,12 +100,12 @@ def _control(ready: Ready, case: Case, options: Options, decay: float) -> list[E
         taken = rng.integers(SHUFFLES, size=(SHUFFLES, draws.shape[1]))
         value = float(np.mean([each[name].value for each in dealt]))
         means[name] = Sampled(value, np.take_along_axis(draws, taken, axis=0).mean(axis=0))
-    return entries(about(ready, case, "control", "linear"), means)
+    return entries(about(ready, case, "control", "linear"), means, test.fingerprint)
 
 
 def _tested(task: Task, readout: Readout, test: EmbeddedClips, here: About, options: Options) -> list[Entry]:
     scores, labels, groups, _ = scored(readout, test, here.protocol)
-    return entries(here, measured(task, scores, labels, groups, options.draws))
+    return entries(here, measured(task, scores, labels, groups, options.draws), test.fingerprint)
 
 
 def few(ready: Ready, case: Case, options: Options) -> Result:

@@ -22,36 +22,31 @@ from semisupcon.evaluation.prototypes import prototype_scores
 from semisupcon.evaluation.retrieval import Retrieval, by_label, by_track
 from semisupcon.evaluation.shape import shape
 from semisupcon.evaluation.trained import about, subsets
-from semisupcon.projection import projected
 
 AT_ONCE = 8192
+
+USUAL_K = 20
+"""Neighbours where there are no labelled validation clips to choose by."""
 
 
 def spaces(ready: Ready) -> list[str]:
     """Where similarity can be asked for: of the embeddings, and of what the projection head makes of them."""
-    return ["embedding"] if _head(ready) is None else ["embedding", "projection"]
-
-
-def _head(ready: Ready) -> torch.nn.Module | None:
-    """The projection head of the checkpoint, where it holds one; of several checkpoints, or fresh weights, none."""
-    files = ready.subject.checkpoints
-    return projected(files[0]) if len(files) == 1 and not ready.subject.fresh else None
+    return ["embedding"] if ready.head is None else ["embedding", "projection"]
 
 
 def head_digest(ready: Ready) -> str:
     """What a projection depends on beside the embedding; empty where there is no head."""
-    head = _head(ready)
-    if head is None:
+    if ready.head is None:
         return ""
-    digest = hashlib.sha256(type(head).__qualname__.encode())
-    for name, value in head.state_dict().items():
+    digest = hashlib.sha256(type(ready.head).__qualname__.encode())
+    for name, value in ready.head.state_dict().items():
         digest.update(name.encode() + value.numpy().tobytes())
     return digest.hexdigest()
 
 
 def within(ready: Ready, clips: EmbeddedClips, space: str) -> EmbeddedClips:
     """The clips in a space: each segment's embedding, or its projection."""
-    head = _head(ready) if space == "projection" else None
+    head = ready.head if space == "projection" else None
     return clips if head is None else clips.with_segments(_through(head, clips.segment))
 
 
@@ -70,7 +65,9 @@ def zero_shot(ready: Ready, case: Case, options: Options) -> Result:
         for share, draw, which in subsets(case, train, options.zero_shot_shares, options):
             scores = prototype_scores(case.task, train.take(which), test)
             here = replace(about(ready, case, "zero_shot", "prototypes"), space=space, share=share, draw=draw)
-            found += entries(here, measured(case.task, scores, test.labels, test.groups, options.draws))
+            found += entries(
+                here, measured(case.task, scores, test.labels, test.groups, options.draws), test.fingerprint
+            )
     return Result(found)
 
 
@@ -81,10 +78,11 @@ def neighbours(ready: Ready, case: Case, options: Options) -> Result:
     task, device = case.task, case.how.device
     for space in spaces(ready):
         train, val, test = (within(ready, ready.clips(case, split), space) for split in ("train", "val", "test"))
-        k = choose_k(task, train, val, KS, device)
+        known = not np.isnan(val.labels).all()  # of no clips, too
+        k = choose_k(task, train, val, KS, device) if known else min(USUAL_K, len(train))
         scores = neighbour_scores(task, train, test, [k], device)[0]
         here = replace(about(ready, case, "neighbours", "knn"), space=space)
-        found += entries(here, measured(task, scores, test.labels, test.groups, options.draws))
+        found += entries(here, measured(task, scores, test.labels, test.groups, options.draws), test.fingerprint)
         chosen[space] = k
     return Result(found, notes={"k": chosen})
 
@@ -97,7 +95,8 @@ def retrieval(ready: Ready, case: Case, options: Options) -> Result:
         test = within(ready, ready.clips(case, "test"), space)
         for method, asked in _retrievals(case, test):
             here = replace(about(ready, case, "retrieval", method), space=space, protocol="clip")
-            found += entries(here, over(asked.measure, units(test.groups, len(test)), options.draws))
+            measure = over(asked.measure, units(test.groups, len(test)), options.draws)
+            found += entries(here, measure, test.fingerprint)
             notes[method] = {"queries": asked.queries, "left_out": asked.left_out}
     return Result(found, notes=notes)
 
@@ -105,13 +104,13 @@ def retrieval(ready: Ready, case: Case, options: Options) -> Result:
 def _retrievals(case: Case, test: EmbeddedClips) -> Iterator[tuple[str, Retrieval]]:
     if case.task.kind != "regression":
         yield "by_label", by_label(case.task, test, device=case.how.device)
-    yield "by_track", by_track(test, device=case.how.device)
+    yield "by_track", by_track(test.without_overlap(), device=case.how.device)
 
 
 def shape_of(ready: Ready, cases: Sequence[Case], options: Options) -> Result:
     """Diagnostics of the embeddings of a corpus's test clips, of all tasks together, and their maps."""
     test, labels = _together(ready, cases)
-    found = shape(test, options.seed)
+    found = shape(test.without_overlap(), options.seed)
     maps = project(test.means(), options.seed)
     arrays: dict[str, Any] = {"spectrum": found.spectrum, "pca": maps.pca, "explained": np.array(maps.explained)}
     if maps.tsne is not None:

@@ -57,9 +57,9 @@ def test_tags_are_ranked_by_one_half_and_as_precise_as_a_random_order():
     found = chance(TAGS, test, test)
     assert set(found) == {"roc_auc", "pr_auc"}
     assert found["roc_auc"] == 0.5
-    random = [evaluate(TAGS, rng.random((80, 4)), test) for _ in range(1500)]
-    assert np.mean([draw["roc_auc"] for draw in random]) == pytest.approx(0.5, abs=0.005)
-    assert np.mean([draw["pr_auc"] for draw in random]) == pytest.approx(found["pr_auc"], abs=0.004)
+    random = [evaluate(TAGS, rng.random((80, 4)), test) for _ in range(500)]
+    assert np.mean([draw["roc_auc"] for draw in random]) == pytest.approx(0.5, abs=0.01)
+    assert np.mean([draw["pr_auc"] for draw in random]) == pytest.approx(found["pr_auc"], abs=0.006)
 
 
 def test_a_random_orders_average_precision_over_all_orders_there_are():

@@ -75,7 +75,8 @@ def test_a_difference_is_paired():
     better = one.copy()
     better[np.flatnonzero(~right)[:20]] = np.eye(3)[truth[np.flatnonzero(~right)[:20]]]
     groups = [""] * 200
-    a, b = (Estimate.of([measured(TASK, s, np.eye(3)[truth], groups, 500)["accuracy"]]) for s in (one, better))
+    found = (measured(TASK, scores, np.eye(3)[truth], groups, 500)["accuracy"] for scores in (one, better))
+    a, b = (Estimate.of([Entry(ABOUT, each, "clips")]) for each in found)
     apart = (b - a).interval
     assert apart.value == pytest.approx(0.1)
     assert 0.05 < apart.low < apart.high < 0.15
@@ -97,7 +98,7 @@ def test_intervals_are_those_of_the_bootstrap():
 
 
 def test_one_clip_has_a_value_and_no_interval():
-    found = measured(TASK, [[1, 0, 0]], [[1, 0, 0]], [""], 100)["accuracy"]
+    found = Entry(ABOUT, measured(TASK, [[1, 0, 0]], [[1, 0, 0]], [""], 100)["accuracy"], "clip")
     estimate = Estimate.of([found, found])
     assert estimate.value == 1
     assert np.isnan(estimate.interval.low)

@@ -11,8 +11,10 @@ from quiet import undone
 
 from semisupcon import checkpoint
 from semisupcon.downstream import embed as embed_module
+from semisupcon.downstream.intervals import Sampled
 from semisupcon.evaluation import run as run_module
 from semisupcon.evaluation.cli import main
+from semisupcon.evaluation.entries import About, Entry, Estimate
 from semisupcon.evaluation.options import Options
 from semisupcon.evaluation.run import Benchmark
 from semisupcon.evaluation.subjects import parse
@@ -102,7 +104,8 @@ def test_two_runs_give_the_same_numbers_to_the_last_digit(tasks, save, command, 
     assert len(probes) == 2 * 2 * 3  # encoders, probes, protocols
     assert ((probes.low <= probes.value) & (probes.value <= probes.high)).all()
     corrupted = rows[(rows.part == "robustness") & (rows.task == "tone")]
-    assert len(corrupted) == 2 * 2 * 2 * 2  # encoders, corruptions, severities, metrics
+    assert len(corrupted) == 2 * 2 * 3 * 2  # encoders, corruptions, severities with 0, metrics
+    assert (corrupted[corrupted.severity == 0].versus_clean == 0).all()
     assert corrupted.versus_clean.notna().all()
     report = (tmp_path / "one" / "report.md").read_text()
     for picture in (
@@ -280,3 +283,115 @@ def test_fine_tuning_on_few_labels(tasks, save, tmp_path):
         if each.about.metric == "accuracy"
     ]
     assert value == pytest.approx(said["test"]["accuracy"]["value"], abs=1e-12)
+
+
+@pytest.fixture
+def copies(tones, tmp_path, register):
+    """A function that copies the files to a folder and makes them a task of a name, with labels turned by ``turn``."""
+
+    def copy(name, folder, turn=0, without=()):
+        root, path, split = tones
+        shutil.copytree(root, tmp_path / folder, dirs_exist_ok=True)
+        number = np.array([int(each.split("/")[1][:2]) + turn for each in path])
+        rows = [row for row, part in enumerate(split) if part not in without]
+        paths, splits = [path[row] for row in rows], [split[row] for row in rows]
+        table = Table.build(tmp_path / folder, paths, splits, np.eye(3)[number[rows] % 3])
+        register(table, Task(name, "multiclass", TONE.classes))
+        return tmp_path / folder
+
+    return copy
+
+
+def _numbers(done, part, subject="ours"):
+    return [
+        each.sampled.value
+        for (which, _), result in done.results.items()
+        for each in result.entries
+        if which == part and each.about.subject == subject
+    ]
+
+
+def test_files_that_have_changed_are_heard_again(copies, save, tmp_path, write_wav):
+    root = copies("changing", "changing")
+    options = _options(["changing"], parts=["neighbours"])
+    first = Benchmark(parse([save()]), options, tmp_path / "out").run()
+    for number in range(12):
+        write_wav(root / f"test/{number:02d}.wav", 0.1 * np.random.default_rng(number).standard_normal(600))
+    again = Benchmark(parse([save()]), options, tmp_path / "out").run()
+    fresh = Benchmark(parse([save()]), options, tmp_path / "fresh").run()
+    assert _numbers(again, "neighbours") == _numbers(fresh, "neighbours") != _numbers(first, "neighbours")
+
+
+def test_what_labels_mean_is_part_of_what_a_number_depends_on(tones, register, save, tmp_path):
+    root, path, split = tones
+    labels = np.eye(3)[np.array([int(each.split("/")[1][:2]) for each in path]) % 3]
+    for kind, metric in (("multiclass", "accuracy"), ("multilabel", "pr_auc")):
+        register(Table.build(root, path, split, labels), Task("either", kind, TONE.classes))
+        done = Benchmark(parse([save()]), _options(["either"], parts=["neighbours"]), tmp_path / "out").run()
+        assert metric in {each.about.metric for each in done.results["neighbours", "neighbours/either/ours-0"].entries}
+
+
+def test_encoders_that_swap_their_names_take_their_robustness_along(tasks, save, tmp_path):
+    one, two = save("a", 1), save("b", 2)
+    options = _options(["tone"], parts=["robustness"], corruptions=["gain"], severities=[5.0])
+    first = Benchmark(parse([f"a={one}", f"b={two}"]), options, tmp_path / "out").run()
+    then = Benchmark(parse([f"b={one}", f"a={two}"]), options, tmp_path / "out").run()
+    assert _numbers(first, "robustness", "a") == _numbers(then, "robustness", "b")
+    assert _numbers(first, "robustness", "b") == _numbers(then, "robustness", "a")
+
+
+def test_corpora_in_folders_of_the_same_name_are_kept_apart(copies, save, tmp_path):
+    copies("here", "here/audio")
+    copies("there", "there/audio", turn=1)
+    options = _options(["here", "there"], parts=["shape", "robustness"], corruptions=["gain"], severities=[5.0])
+    done = Benchmark(parse([save()]), options, tmp_path / "out").run()
+    assert done.failures == {}
+    shapes = [result.notes["tasks"] for (part, _), result in done.results.items() if part == "shape"]
+    assert shapes == [["here"], ["there"]]
+    assert len(_numbers(done, "robustness")) == 2 * 2 * 2  # tasks, severities, metrics
+
+
+def test_an_encoder_that_has_diverged_does_not_take_the_others_along(tasks, save, tiny_encoder, tmp_path):
+    good, bad = save("good", 1), save("bad", 2)
+    content = torch.load(bad)
+    content["state_dict"]["encoder.layers.0.0.weight"].fill_(float("nan"))
+    torch.save(content, bad)
+    options = _options(["tone"], parts=["robustness"], corruptions=["gain"], severities=[5.0])
+    done = Benchmark(parse([good, bad]), options, tmp_path / "out").run()
+    assert len(_numbers(done, "robustness", "good")) == 2 * 2
+    assert _numbers(done, "robustness", "bad") == []
+    assert sum("robustness" in name for name in done.failures) == 1
+
+
+def test_runs_that_failed_are_marked_where_others_are_averaged(tasks, save, command, tmp_path):
+    good, bad = save("good", 1), save("bad", 2)
+    content = torch.load(bad)
+    content["state_dict"]["encoder.layers.0.0.weight"].fill_(float("nan"))
+    torch.save(content, bad)
+    out = tmp_path / "out"
+    status, _ = command(f"m={good},{bad}", f"o={good}", "--tasks=[tone]", f"--out={out}", *SHORT, "--parts=[probe]")
+    assert status == 1
+    assert "(1 of 2)" in (out / "report.md").read_text()
+
+
+def test_broken_files_are_in_a_report_that_is_made_again_too(copies, save, tmp_path):
+    (copies("hurt", "hurt") / "test" / "03.wav").write_bytes(b"nothing")
+    for _ in range(2):
+        done = Benchmark(parse([save()]), _options(["hurt"], parts=["neighbours"]), tmp_path / "out").run()
+        assert [name.rpartition("/")[2] for name in done.tasks["hurt"]["broken"]] == ["03.wav"]
+
+
+def test_a_task_without_validation_clips_is_evaluated(copies, save, tmp_path):
+    copies("bare", "bare", without=("val",))
+    parts = ["probe", "few", "zero_shot", "neighbours", "retrieval"]
+    done = Benchmark(parse([save()]), _options(["bare"], parts=parts), tmp_path / "out").run()
+    assert done.failures == {}
+    assert done.results["neighbours", "neighbours/bare/ours-0"].notes["k"] == {"embedding": 20, "projection": 20}
+
+
+def test_numbers_of_other_clips_have_no_interval_of_their_difference():
+    draws = Sampled(0.5, np.linspace(0, 1, 40))
+    about = About("a", 0, "t", "probe", "linear", metric="accuracy")
+    one, other = (Estimate.of([Entry(about, draws, clips)]) for clips in ("these", "those"))
+    assert np.isnan((one - other).interval.low)
+    assert (one - one).interval.low == 0

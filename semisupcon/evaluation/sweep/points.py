@@ -120,7 +120,9 @@ def _parser(about: str) -> argparse.ArgumentParser:
     for name, (_, says) in AXES.items():
         spelt = [f"--{name}", *(["--model.optimizer.init_args.lr"] if name.endswith(".lr") else [])]
         parser.add_argument(*spelt, dest=name, metavar="[A,B,...]", help=f"{says}; a number or a list of them")
-    parser.add_argument("--out", type=Path, default=Path("runs/sweep"), help="the folder of everything (%(default)s)")
+    parser.add_argument(
+        "--out", type=_folder, default=Path("runs/sweep"), help="the folder of everything (%(default)s)"
+    )
     parser.add_argument("--tasks", metavar="[A,B,...]", help="what is evaluated on (the labelled task); [] for nothing")
     parser.add_argument("--parts", metavar="[A,B,...]", default="[probe]", help="of the evaluation (%(default)s)")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time, which share the cores (%(default)s)")
@@ -128,6 +130,13 @@ def _parser(about: str) -> argparse.ArgumentParser:
         "--benchmark.OPTION", metavar="VALUE", help="an option of python -m semisupcon.benchmark, such as task_kwargs"
     )
     return parser
+
+
+def _folder(text: str) -> Path:
+    try:
+        return Path(text).expanduser()  # which the shell does not do behind --out=
+    except RuntimeError as error:
+        raise argparse.ArgumentTypeError(f"{text}: {error}") from None
 
 
 def _of_benchmark(args: Sequence[str]) -> tuple[list[str], list[str]]:

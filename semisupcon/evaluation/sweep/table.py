@@ -75,7 +75,7 @@ class Outcome:
             read = list(csv.DictReader(file))
         # What is under corruption or of shuffled labels says nothing of a point that its other numbers do not.
         rows = [row for row in read if row["subject"] in names and not row.get("corruption")]
-        self.rows = [row for row in rows if row["part"] != "control"]
+        self.rows = [row for row in rows if row["part"] not in ("control", "robustness")]
 
     @property
     def tasks(self) -> list[str]:
@@ -83,11 +83,13 @@ class Outcome:
         return list(dict.fromkeys(row["task"] for row in self.rows))
 
     def chosen(self, task: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        """What the tables show of a task, as the first of its main metrics: what that is of, and the methods' rows."""
+        """What the tables show of a task, as the first of its main metrics, of a probe of embeddings if there is one: what that is of, and the methods' rows."""
         mains = [row for row in self.rows if row["task"] == task and row["main"] == "True"]
         if not mains:
             return {}, {}
-        first = {name: mains[0][name] for name in (*_SAME, "metric") if name in mains[0]}
+        usual = [row for row in mains if row["part"] == "probe" and row.get("protocol", "embedding") == "embedding"]
+        shown = (usual or mains)[0]
+        first = {name: shown[name] for name in (*_SAME, "metric") if name in shown}
         return first, {row["subject"]: row for row in mains if all(row[name] == value for name, value in first.items())}
 
     def write_csv(self, path: Path) -> None:
