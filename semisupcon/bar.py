@@ -22,13 +22,14 @@ def bar(total: int, what: str, unit: str, leave: bool = True) -> tqdm:
         unit: of ``total``, such as ``file``; bytes (``B``) are counted in thousands and millions.
         leave: whether it stays on the terminal when it is done.
     """
+    shown = sys.stderr is not None and not sys.stderr.closed  # a service may have none
     return tqdm(
         total=total,
         desc=what,
         unit=unit if unit == "B" else f" {unit}",
         unit_scale=unit == "B",
-        mininterval=_SECONDS if sys.stderr.isatty() else _SECONDS_IN_A_LOG,
+        mininterval=_SECONDS if shown and sys.stderr.isatty() else _SECONDS_IN_A_LOG,
         dynamic_ncols=True,
-        disable=not total,
+        disable=not total or not shown,
         leave=leave,
     )

@@ -58,7 +58,7 @@ def status_of(command: Callable[[], None], *more: type[Exception]) -> int:
     try:
         command()
     except wrong as error:
-        sys.stderr.write(f"\nerror: {error}\n")
+        _say(f"\nerror: {error}\n")
         return 2
     except KeyboardInterrupt:
         return stopped()
@@ -67,5 +67,10 @@ def status_of(command: Callable[[], None], *more: type[Exception]) -> int:
 
 def stopped() -> int:
     """Say that Ctrl-C has ended the command; the exit status."""
-    sys.stderr.write("\nstopped\n")  # in training, Checkpoints has said what there is to go on from
+    _say("\nstopped\n")  # in training, Checkpoints has said what there is to go on from
     return 130
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None and not sys.stderr.closed:  # a service may have none
+        sys.stderr.write(text)

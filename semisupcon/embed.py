@@ -13,7 +13,8 @@ try:
 except KeyboardInterrupt:
     if __name__ != "__main__":
         raise
-    sys.stderr.write("\nstopped\n")
+    if sys.stderr is not None:
+        sys.stderr.write("\nstopped\n")
     sys.exit(130)
 
 __all__ = ["Embedder", "TrackEmbedding", "main"]

@@ -42,3 +42,9 @@ def test_a_command_that_works_ends_with_0_and_says_what_it_logs(capsys):
 def test_anything_else_passes(error):
     with pytest.raises(error):
         command.run(raises(error("x")))
+
+
+@pytest.mark.parametrize("error", [UserError("x"), KeyboardInterrupt()])
+def test_without_a_stderr_the_status_is_the_same(monkeypatch, error):
+    monkeypatch.setattr(command.sys, "stderr", None)
+    assert command.run(raises(error)) == (2 if isinstance(error, UserError) else 130)

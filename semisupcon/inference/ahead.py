@@ -21,13 +21,17 @@ import numpy as np
 from semisupcon import audio
 from semisupcon.audio import Int16
 from semisupcon.errors import BadAudio
-from semisupcon.workers import Died, Workers
+from semisupcon.workers import Died, Workers, _Worker
 
 HELD = 32 << 20
 """Bytes of samples that may wait for the encoder, beyond those of one track."""
 
 LONG = 32 << 20
 """Bytes from which on a track comes by way of a file: in a pipe it would be in memory four times over."""
+
+
+DEADLY, TOO_LONG = "ends the process that decodes it", "is too long to be decoded in the memory there is"
+"""Reasons why a file gives no audio, with which it is better not tried in this process."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def read(path: str, sample_rate: int, folder: str | None = None, long: int = LON
     except BadAudio:
         raise
     except MemoryError:
-        raise BadAudio(path, "is too long to be decoded in the memory there is") from None
+        raise BadAudio(path, TOO_LONG) from None
     except OSError as error:
         raise BadAudio(path, f"cannot be read ({error.strerror or error})") from None
     except Exception as error:
@@ -102,28 +106,29 @@ def decoded(paths: Sequence[str], sample_rate: int, num_workers: int, folder: st
         here = Workers(0).results(read, [(path, sample_rate) for path in paths])
         yield from (_samples(path, found) for path, found in zip(paths, here, strict=True))
         return
-    handover = _Handover()
+    handover, workers = _Handover(), _Stoppable(num_workers)
     calls = [(path, sample_rate, folder, LONG) for path in paths]
     # In a thread, for Workers hand out and take in only while somebody waits for them, and the encoder does not.
-    thread = threading.Thread(target=handover.fill, args=(lambda: _results(calls, num_workers),), daemon=True)
+    thread = threading.Thread(target=handover.fill, args=(lambda: _results(calls, workers),), daemon=True)
     thread.start()
     try:
         for path in paths:
             yield _samples(path, handover.take())
     finally:
         handover.stop()
-        thread.join(1)  # it ends by itself when the file is through that it waits for
+        workers.stop()
+        thread.join(1)
 
 
-def _results(calls: Sequence[tuple[Any, ...]], num_workers: int) -> Generator[Any]:
-    with Workers(num_workers) as workers:
+def _results(calls: Sequence[tuple[Any, ...]], workers: Workers) -> Generator[Any]:
+    with workers:
         yield from workers.results(read, calls, _size)
 
 
 def _samples(path: str, found: Any) -> Int16 | BadAudio:
     if isinstance(found, Died):
         memory = "; perhaps there was too little memory" if found.how == "SIGKILL" else ""
-        return BadAudio(path, f"ends the process that decodes it ({found.how}{memory})")
+        return BadAudio(path, f"{DEADLY} ({found.how}{memory})")
     result: Int16 | BadAudio = found.taken() if isinstance(found, OnDisk) else found
     return result
 
@@ -134,6 +139,25 @@ def _size(found: Any) -> int:
 
 class _Stopped(Exception):
     """Nobody takes any more."""
+
+
+class _Stoppable(Workers):
+    """Workers of a thread that another one stops: those that die then are not replaced."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the processes; whoever waits for them is told so when the next is asked for."""
+        self._stopped = True
+        for worker in tuple(self._workers):
+            worker._process.kill()  # by this the thread wakes, and closes what is its own
+
+    def _free(self, wanted: int) -> _Worker | None:
+        if self._stopped:
+            raise _Stopped
+        return super()._free(wanted)
 
 
 class _Handover:

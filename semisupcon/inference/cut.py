@@ -9,6 +9,9 @@ import numpy.typing as npt
 
 from semisupcon.audio import Int16
 
+LONGEST = 3600.0
+"""Seconds; what is longer than this is no length of a segment."""
+
 
 def segment_starts(samples: int, length: int, hop: int) -> npt.NDArray[np.int64]:
     """Where the segments of a track start: every ``hop`` samples, the last one ending where the track ends.

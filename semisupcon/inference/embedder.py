@@ -24,6 +24,7 @@ from semisupcon.errors import BadAudio, UserError
 from semisupcon.inference.ahead import decoded, read
 from semisupcon.inference.arrays import as_int16
 from semisupcon.inference.batches import Batch, Floats32, Pending, batches
+from semisupcon.inference.cut import LONGEST
 from semisupcon.inference.device import chosen
 from semisupcon.inference.inputs import Found, Input, find
 from semisupcon.workers import cores
@@ -199,6 +200,8 @@ class Embedder:
         """A length in samples; 0 where none is given."""
         if seconds is None:
             return 0
+        if LONGEST < seconds < float("inf"):
+            raise UserError(f"{name}={seconds:g}: at most {LONGEST:g} seconds are possible.")
         samples = round(seconds * self.sample_rate) if np.isfinite(seconds) else 0
         if samples < 1:
             raise UserError(f"{name}={seconds}: a length in seconds is meant, such as {DEFAULT_SECONDS}.")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from semisupcon.datasets.folder import folder
+from semisupcon import audio
+from semisupcon.datasets.folder import _files, _seen
 from semisupcon.errors import UserError
 
 Input = str | os.PathLike[str]
+
+log = logging.getLogger(__name__)
+
+_NOT_READ = frozenset({".m4a", ".aac", ".wma", ".mp4", ".alac", ".ape", ".mka", ".webm", ".amr", ".ra", ".dsf"})
+_NOT_TEXT = "has a name that is not UTF-8; rename it"
 
 
 class Found(NamedTuple):
@@ -38,31 +46,51 @@ def find(inputs: Sequence[Input]) -> list[Found]:
         inputs: files and folders.
 
     Returns:
-        what is there; a missing file or a folder without audio is among it, to be named as bad.
+        what is there; a missing file, a folder without audio and a name that is not UTF-8 are among it, to be named
+        as bad.
+
+    Raises:
+        UserError: an input is empty text.
     """
     found: dict[str, Found] = {}  # by full path
+    left_out: Counter[str] = Counter()
     for each in inputs:
         given = os.fspath(each)
+        if not given:
+            raise UserError("An input is empty text (''). Name a file or a folder; the working folder is called .")
         path = str(Path(given).expanduser())
         if not os.path.isdir(path):  # noqa: PTH112 (a name with a null byte is no error here)
             found.setdefault(_full(path), _file(given, path))
             continue
-        try:
-            inside = folder(path, val_split=0).path.tolist()
-        except UserError as error:  # which names an option of training
-            reason = str(error).partition(": ")[2].partition(". ")[0]
-            found.setdefault(_full(path), Found(_shown(given), path, f"is a folder: {reason}"))
-            continue
+        inside, suffixes = _inside(_full(path))
+        left_out.update({suffix: count for suffix, count in suffixes.items() if suffix in _NOT_READ})
+        if not inside:
+            reason = f"is a folder without an audio file ({_seen(suffixes)})"
+            found.setdefault(_full(path), Found(_shown(given), path, reason))
         before = "" if len(inputs) == 1 else f"{given.rstrip('/')}/"
         for relative in inside:
             full = f"{path.rstrip('/')}/{relative}"
-            found.setdefault(_full(full), Found(before + relative, full))
+            found.setdefault(_full(full), _file(before + relative, full))
+    if left_out:
+        kinds = ", ".join(f"{count:,} {suffix}" for suffix, count in left_out.most_common())
+        log.warning(f"left out, not read by libsndfile: {kinds}")
     return list(found.values())
 
 
+def _inside(top: str) -> tuple[list[str], Counter[str]]:
+    """The audio files in a folder, by their paths in it, and how many files there are of each suffix."""
+    suffixes: Counter[str] = Counter()
+    inside = []
+    for path in _files(top):
+        suffix = _shown(os.path.splitext(path)[1].lower())  # noqa: PTH122
+        suffixes[suffix] += 1
+        if suffix in audio.SUFFIXES:
+            inside.append(path)
+    return sorted(inside), suffixes
+
+
 def _file(given: str, path: str) -> Found:
-    reason = "" if _is_text(given) else "has a name that is not UTF-8; rename it"
-    return Found(_shown(given), path, reason)
+    return Found(_shown(given), path, "" if _is_text(given) else _NOT_TEXT)
 
 
 def _full(path: str) -> str:

@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple
@@ -20,6 +20,9 @@ from semisupcon.inference.embedder import TrackEmbedding
 from semisupcon.inference.plan import Plan
 
 TRACKS, SEGMENTS = "tracks.float32", "segments.float32"
+
+REPLACES = "replaces"
+"""A file that is there where an output that is there already may be replaced."""
 
 _ABOUT, _ABOUT_PART, _ROWS, _LOCK = "about.json", "about.json.part", "rows.jsonl", "lock"
 _FLUSH_SECONDS = 2.0  # as much work as a crash may cost
@@ -49,20 +52,32 @@ class Journal:
     Args:
         folder: made where it is missing.
         plan: what is done; what is there must have been made by the same.
-        fresh: where something else is there, forget it.
+        fresh: forget what is there.
+        names: what the files are called, in order; rows that say otherwise are cut off. None = not known.
+        again: tells of a bad file, by its number and its row, whether it gives audio by now; it is done again then,
+            with all behind it.
 
     Attributes:
         files: how many rows there are, those of bad files among them.
         bad: how many of them are bad.
         samples: of all tracks.
         segments: of all tracks.
+        replaces: whether an output that is there may be replaced, now or when this work began.
 
     Raises:
         UserError: another process is at it, or what is there was made with other options.
     """
 
-    def __init__(self, folder: Path, plan: Plan, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        plan: Plan,
+        fresh: bool = False,
+        names: Sequence[str] | None = None,
+        again: Callable[[int, Row], bool] = lambda number, row: False,
+    ) -> None:
         self.folder, self.plan = folder, plan
+        self._names, self._again = names, again
         self._bytes = dict.fromkeys((TRACKS, SEGMENTS) if plan.segments else (TRACKS,), 4 * plan.dim)
         self.files = self.bad = self.samples = self.segments = 0
         self._open: dict[str, IO[bytes]] = {}
@@ -101,9 +116,9 @@ class Journal:
         for name in self._bytes:
             self._open[name].flush()
             os.fsync(self._open[name].fileno())
-        self._open[_ROWS].write(b"".join(self._pending))
+        pending, self._pending = self._pending, []  # before: Ctrl-C may come behind any line, and no row comes twice
+        self._open[_ROWS].write(b"".join(pending))
         self._open[_ROWS].flush()
-        self._pending.clear()
         self._flushed_at = time.monotonic()
 
     def rows(self) -> Iterator[Row]:
@@ -134,19 +149,22 @@ class Journal:
         there = about.exists()
         if others and not there:
             raise UserError(f"{self.folder}: is no unfinished work of this command ({others[0].name} is in it).")
-        wrong = self.plan.differences(_read(about)) if there else []
-        if wrong and not fresh:
+        wrong = self.plan.differences(_read(about)) if there and not fresh else []
+        if wrong:
             raise UserError(
-                f"{self.folder}: unfinished work of other options lies there:\n"
+                f"{self.folder}: unfinished work of other options or files lies there:\n"
                 + "\n".join(f"  {line}" for line in wrong)
-                + "\nGo on with it by the options of then, or forget it and begin anew: --overwrite=true."
+                + "\nGo on with it by the options and the files of then, or forget it and begin anew: --overwrite=true."
             )
-        if wrong or not there:
+        if fresh or not there:
             for path in others:
                 path.unlink()
             part = self.folder / _ABOUT_PART
             part.write_text(self.plan.text(), encoding="utf-8")
             part.replace(about)
+            if fresh:
+                (self.folder / REPLACES).touch()
+        self.replaces = (self.folder / REPLACES).exists()
         for path in self.folder.glob("*.int16"):  # long tracks that were on their way to the encoder
             path.unlink()
         for name in (*self._bytes, _ROWS):
@@ -167,6 +185,10 @@ class Journal:
             tracks, segments = self.tracks + (not row.bad), self.segments + row.segments
             held = {TRACKS: tracks, SEGMENTS: segments}
             if not line.endswith(b"\n") or any(held[name] * each > sizes[name] for name, each in self._bytes.items()):
+                break
+            if self._names is not None and self._names[self.files : self.files + 1] != [row.path]:
+                break
+            if row.bad and self._again(self.files, row):
                 break
             self._count(row)
             end += len(line)

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from semisupcon.errors import UserError, did_you_mean
+from semisupcon.inference.cut import LONGEST
 
 _PROGRAM = "python -m semisupcon.embed"
 _ABOUT = """\
 Embed audio: one row a track, the mean of its segments, and with --segments=true one a segment in a file beside it.
-It can be interrupted at any moment and continued by the same command.
+It can be interrupted at any moment and continued by the same command, without --overwrite=true.
 
   python -m semisupcon.embed music --checkpoint=runs/RUN/last.ckpt --out=embeddings.parquet
   python -m semisupcon.embed a.mp3 b.wav --checkpoint=runs/RUN/last.ckpt --out=ab.csv --segments=true --hop=0.5
@@ -35,7 +36,8 @@ class Options:
         device: such as ``cpu``.
         num_workers: processes that decode; None = as many as are of use.
         batch_size: segments that the encoder is given at once; None = as many as suit the device.
-        overwrite: whether a finished output, or an unfinished one of other options, may go.
+        overwrite: whether to begin anew, and a finished or unfinished output that is there may go.
+        max_bad_share: of the files tried that may give no audio, in [0, 1]; above it the command stops.
     """
 
     inputs: tuple[str, ...]
@@ -48,6 +50,7 @@ class Options:
     num_workers: int | None = None
     batch_size: int | None = None
     overwrite: bool = False
+    max_bad_share: float = 0.2
 
 
 class _Parser(argparse.ArgumentParser):
@@ -83,7 +86,17 @@ def parse(args: Sequence[str] | None = None) -> Options:
     option("--num_workers", metavar="N", type=_count(0), help="processes that decode; left out = as many as are of use")
     option("--batch_size", metavar="N", type=_count(1), help="segments that the encoder gets at once")
     option(
-        "--overwrite", type=_truth, default=False, help="true = replace an output, or unfinished work of other options"
+        "--overwrite",
+        type=_truth,
+        default=False,
+        help="true = begin anew and replace an output, and forget unfinished work; without it the command goes on",
+    )
+    option(
+        "--max_bad_share",
+        metavar="SHARE",
+        type=_share,
+        default=0.2,
+        help="of files without audio, above which the command stops; 1 = never",
     )
     found, strange = parser.parse_known_intermixed_args(args)
     if strange:
@@ -118,7 +131,19 @@ def _seconds(text: str) -> float | None:
         seconds = 0.0
     if not 0 < seconds < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} given, and a length in seconds expected, such as 2.7.")
+    if seconds > LONGEST:
+        raise argparse.ArgumentTypeError(f"{text} given, and at most {LONGEST:g} seconds are possible.")
     return seconds
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text} given, and a share from 0 to 1 expected, such as 0.2.")
+    return share
 
 
 def _count(least: int) -> Callable[[str], int | None]:

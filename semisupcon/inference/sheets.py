@@ -58,7 +58,7 @@ def tracks(journal: Journal) -> Sheet:
         return ((row.path, row.samples / plan.sample_rate, row.segments) for row in _good(journal))
 
     columns = {"path": "U", "seconds": "f8", "segments": "i8"}
-    return Sheet(columns, entries, journal.folder / TRACKS, journal.tracks, plan.dim, plan.text())
+    return Sheet(columns, entries, journal.folder / TRACKS, journal.tracks, plan.dim, plan.about())
 
 
 def segments(journal: Journal) -> Sheet:
@@ -71,7 +71,7 @@ def segments(journal: Journal) -> Sheet:
             yield from ((row.path, start / plan.sample_rate) for start in starts.tolist())
 
     columns = {"path": "U", "start": "f8"}
-    return Sheet(columns, entries, journal.folder / SEGMENTS, journal.segments, plan.dim, plan.text())
+    return Sheet(columns, entries, journal.folder / SEGMENTS, journal.segments, plan.dim, plan.about())
 
 
 def write_bad(journal: Journal, path: Path) -> None:

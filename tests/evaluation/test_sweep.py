@@ -24,8 +24,8 @@ from semisupcon.evaluation.figures import heat
 from semisupcon.evaluation.sweep import cli, launch
 from semisupcon.evaluation.sweep.launch import Launcher, complaint
 from semisupcon.evaluation.sweep.points import Point, parse
+from semisupcon.evaluation.sweep.settings import differences, parsed, settings
 from semisupcon.evaluation.sweep.table import Method, Outcome, methods
-from semisupcon.training.cli import Pretrain
 
 GRID = ("--data.supervised_data_p=[0.05, 1]", "--data.intrabatch_supervised_p=[0.25,0.5]")
 WANDB = ROOT / "config" / "sweeps" / "wandb.yaml"
@@ -65,6 +65,10 @@ def stub(tmp_path, monkeypatch):
 
 def points(*args):
     return parse(args, "").points
+
+
+def as_run(point):
+    return settings(parsed(Point(point.values, (f"--config={ROOT / SMSL}", *point.arguments))))
 
 
 def said(launcher, point):
@@ -139,13 +143,13 @@ def test_options_of_the_benchmark_are_taken_out():
 
 
 def test_every_point_is_run_once(stub, tmp_path, capfd):
-    launcher, grid = Launcher(tmp_path / "out", 2), points(*GRID)
-    assert launcher.run(grid) == {}
+    launcher, grid = Launcher(tmp_path / "out", 2, as_run), points(*GRID)
+    assert not launcher.run(grid)
     for point in grid:
         assert launcher.checkpoint(point).read_text() == "whole"
         assert "--trainer.enable_progress_bar=false" in said(launcher, point)
         assert said(launcher, point).count("hello") == 1
-    assert Launcher(tmp_path / "out", 1).run(grid) == {}
+    assert not Launcher(tmp_path / "out", 1, as_run).run(grid)
     assert [said(launcher, point).count("hello") for point in grid] == [1] * 4
     assert "4/4" in capfd.readouterr().err
 
@@ -155,11 +159,11 @@ def test_jobs_share_the_cores_unless_the_user_has_said_how(stub, tmp_path, monke
     monkeypatch.setattr(launch, "cores", lambda: 6)
     [point] = points("--data.supervised_data_p=1")
     for jobs, threads in ((2, "hello 3"), (1, "hello None")):
-        launcher = Launcher(tmp_path / str(jobs), jobs)
+        launcher = Launcher(tmp_path / str(jobs), jobs, as_run)
         launcher.run([point])
         assert threads in said(launcher, point)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    launcher = Launcher(tmp_path / "mine", 2)
+    launcher = Launcher(tmp_path / "mine", 2, as_run)
     launcher.run([point])
     assert "hello 1" in said(launcher, point)
 
@@ -169,53 +173,98 @@ def test_jobs_share_the_cores_unless_the_user_has_said_how(stub, tmp_path, monke
 )
 def test_a_failed_point_is_reported_and_stops_nothing_and_is_tried_again(stub, tmp_path, caplog, how, says):
     stub("0.05", how)
-    launcher, grid = Launcher(tmp_path / "out", 1), points(*GRID)
-    failed = launcher.run(grid)
+    launcher, grid = Launcher(tmp_path / "out", 1, as_run), points(*GRID)
+    failed = launcher.run(grid).failed
     assert [point.name for point in failed] == ["ps0.05-bs0.25", "ps0.05-bs0.5"]
     assert all(says in wrong and "pretrain.log" in wrong for wrong in failed.values())
     assert "ps0.05-bs0.25 failed, and the rest goes on" in caplog.text
     assert launcher.checkpoint(grid[3]).is_file()
     stub("0.05", "")
-    assert launcher.run(grid) == {}
+    assert not launcher.run(grid)
     assert [said(launcher, point).count("hello") for point in grid] == [2, 2, 1, 1]
 
 
 def test_an_interrupted_point_goes_on_from_its_checkpoint(stub, tmp_path):
     stub("1", "stop late")
-    launcher, grid = Launcher(tmp_path / "out", 1), points(*GRID)
+    launcher, grid = Launcher(tmp_path / "out", 1, as_run), points(*GRID)
     assert len(launcher.run(grid)) == 2
     stub("1", "")
-    assert launcher.run(grid) == {}
+    assert not launcher.run(grid)
     assert launcher.checkpoint(grid[2]).read_text() == "went on from half"
     assert launcher.checkpoint(grid[0]).read_text() == "whole"
 
 
 def test_one_without_a_checkpoint_begins_anew(stub, tmp_path):
     stub("1", "stop early")
-    launcher, grid = Launcher(tmp_path / "out", 1), points(*GRID)
+    launcher, grid = Launcher(tmp_path / "out", 1, as_run), points(*GRID)
     assert len(launcher.run(grid)) == 2
     stub("1", "")
-    assert launcher.run(grid) == {}
+    assert not launcher.run(grid)
     assert launcher.checkpoint(grid[2]).read_text() == "whole"
 
 
 def test_runs_of_other_options_are_not_taken_for_these(stub, tmp_path):
-    launcher = Launcher(tmp_path / "out", 1)
+    launcher = Launcher(tmp_path / "out", 1, as_run)
     launcher.run(points(*GRID, "--data.views=2"))
     launcher.check(points(*GRID, "--data.views=2"))
     launcher.check(points(*GRID, "--data.views=2", "--log=true"))
-    with pytest.raises(UserError, match=r"ps0\.05-bs0\.25: (.|\n)*there  --data.views=2\n  here   --data.views=3"):
+    with pytest.raises(UserError, match=r"ps0\.05-bs0\.25: .*\n  data.views: there 2, here 3\n"):
         launcher.check(points(*GRID, "--data.views=3"))
 
 
+def test_what_is_spelt_another_way_is_the_same_run(stub, tmp_path):
+    launcher = Launcher(tmp_path, 1, as_run)
+    args = [f"--config={ROOT / SMSL}", "--data.views=2", "--data.target_len=1", "--log=true"]
+    launcher.run(points("--data.supervised_data_p=1", *args))
+    launcher.check(
+        points(
+            *("--config", str(ROOT / SMSL), "--data.target_len", "1.0", "--data.num_workers=0", "--log", "false"),
+            *("--data.views", "2", "--data.supervised_data_p=1.0", "--picture.every_n_steps=0"),
+            *("--checkpoint.every_n_steps=7", "--trainer.enable_progress_bar=true", "--trainer.logger=true"),
+        )
+    )
+
+
+@pytest.mark.parametrize("how", ["", "stop late"])
+def test_an_edited_config_is_other_options_also_where_a_point_would_be_gone_on_with(stub, tmp_path, how):
+    stub("1", how)
+    config = tmp_path / "own.yaml"
+    config.write_text("data: {views: 2}\n")
+    launcher = Launcher(tmp_path / "out", 1, as_run)
+    grid = points(f"--config={config}", "--data.supervised_data_p=1")
+    launcher.run(grid)
+    config.write_text("data: {views: 2}\nmodel: {optimizer: {init_args: {lr: 0.5}}}\n")
+    with pytest.raises(UserError, match=r"ps1: .*\n  model.optimizer.lr: there 0.0001, here 0.5\nGive"):
+        launcher.check(grid)
+    stub("1", "")
+    assert "model.optimizer.lr" in launcher.run(grid).failed[grid[0]], "begun by another command behind the check"
+    assert said(launcher, grid[0]).count("hello") == 1
+
+
+def test_differences_are_named_with_both_values():
+    assert differences({"a": 1, "b": None, "c": [1]}, {"a": 1.0, "c": [2], "d": 0}) == [
+        "b: there None, here not given",
+        "c: there [1], here [2]",
+        "d: there not given, here 0",
+    ]
+
+
+def test_a_home_folder_is_filled_in(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert parse(["--out=~/r"], "").out == tmp_path / "r"
+    with pytest.raises(UserError, match="--out"):
+        parse(["--out=~nobody-of-this-name/r"], "")
+
+
 def test_a_point_that_another_process_is_at_is_left_to_it(stub, tmp_path):
-    launcher, [point] = Launcher(tmp_path, 1), points("--data.supervised_data_p=1")
+    launcher, [point] = Launcher(tmp_path, 1, as_run), points("--data.supervised_data_p=1")
     launcher.folder(point).mkdir()
     with (launcher.folder(point) / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert "another process" in launcher.run([point])[point]
+        missing = launcher.run([point])
+        assert (missing.failed, missing.elsewhere) == ({}, [point])
         assert not (launcher.folder(point) / "pretrain.log").exists()
-    assert launcher.run([point]) == {}
+    assert not launcher.run([point])
 
 
 def test_where_it_is_stopped_what_runs_is_ended_and_nothing_more_begins(stub, tmp_path, monkeypatch):
@@ -234,7 +283,7 @@ def test_where_it_is_stopped_what_runs_is_ended_and_nothing_more_begins(stub, tm
 
     monkeypatch.setattr(launch, "bar", lambda *_: Bar())
     stub("0.5", "sleep")
-    launcher, grid = Launcher(tmp_path / "out", 1), points("--data.supervised_data_p=[0.1,0.5,0.7]")
+    launcher, grid = Launcher(tmp_path / "out", 1, as_run), points("--data.supervised_data_p=[0.1,0.5,0.7]")
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         launcher.run(grid)
@@ -320,6 +369,19 @@ def test_the_table_shows_the_first_main_metric_with_p_s_down_and_b_s_across(resu
     ]
 
 
+def test_a_probe_of_embeddings_is_shown_before_what_else_the_benchmark_gives(results):
+    head, *rows = results.read_text().splitlines()
+    clean = [
+        f"{each.name},gtzan,robustness,linear,embedding,embedding,1.0,,0.0,accuracy,True,0.1,,,,1" for each in KNOWN
+    ]
+    few = [f"{each.name},gtzan,few,linear,embedding,embedding,0.1,,0.0,accuracy,True,0.2,,,,1" for each in KNOWN]
+    head += ",intervals,split_sha256,version"
+    results.write_text("\n".join([head, *(f"{row},clips,0a,1" for row in (*clean, *few, *rows))]) + "\n")
+    outcome = Outcome(results, KNOWN)
+    assert "| 1 | 0.700 [0.400, 0.700] |  |" in outcome.markdown()
+    assert "robustness" not in {row["part"] for row in outcome.rows}
+
+
 def test_the_heat_map_has_a_hole_where_there_is_no_run(results, tmp_path, monkeypatch):
     drawn = []
     real = heat.grid_picture
@@ -351,7 +413,7 @@ def sweep(stub, own_logging, tmp_path, monkeypatch):
     """The command with stand-ins for both scripts; ``calls`` are those of the benchmark, ``status`` is its status."""
     state = SimpleNamespace(calls=[], status=0, out=tmp_path / "out")
 
-    def benchmark(command, check):
+    def benchmark(command, check, pass_fds):
         state.calls.append(command)
         out = Path(command[-1].removeprefix("--out="))
         out.mkdir(parents=True, exist_ok=True)
@@ -380,7 +442,7 @@ def test_a_sweep_from_command_to_table(sweep):
         "ps1-bs0.5",
     ]
     assert command[7:] == [
-        *("--tasks=[synth_tags,synth_key]", "--parts=[probe]", "--draws=50"),
+        *('--tasks=["synth_tags", "synth_key"]', "--parts=[probe]", "--draws=50"),
         f"--out={sweep.out}/benchmark",
     ]
     assert [(row["p_s"], row["b_s"], row["seeds"]) for row in lines(sweep.out / "sweep.csv")] == [
@@ -400,10 +462,60 @@ def test_failed_points_are_listed_and_the_rest_is_evaluated(sweep, stub, capfd):
     assert sweep.call(*GRID) == 1
     assert [each.partition("=")[0] for each in sweep.calls[0][3:5]] == ["ps1-bs0.25", "ps1-bs0.5"]
     assert "- ps0.05-bs0.25: error: p_s is not to be had." in (sweep.out / "sweep.md").read_text()
-    assert "2 of the 4 runs failed" in capfd.readouterr().err
+    assert "2 of the 4 runs are missing (2 failed)" in capfd.readouterr().err
     stub("1", "refuse")
     assert sweep.call("--data.supervised_data_p=[0.05,1]") == 2
     assert len(sweep.calls) == 1
+
+
+def test_what_is_run_elsewhere_is_missing_and_said_to_be(sweep, capfd):
+    folder = sweep.out / "ps1-bs0.5"
+    folder.mkdir(parents=True)
+    with (folder / "lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert sweep.call(*GRID) == 1
+        report = (sweep.out / "sweep.md").read_text()
+        for text in (report, capfd.readouterr().err):
+            assert "1 of the 4 runs are missing (1 being run elsewhere)" in text
+        assert "- ps1-bs0.5: being run elsewhere" in report
+        assert "failed" not in report
+        assert sweep.call("--data.supervised_data_p=1", "--data.intrabatch_supervised_p=0.5") == 1
+        assert len(sweep.calls) == 1, "nothing is there to evaluate"
+    assert sweep.call(*GRID) == 0
+    assert "missing" not in (sweep.out / "sweep.md").read_text()
+
+
+def test_two_commands_do_not_evaluate_in_one_folder(sweep, capfd):
+    sweep.out.mkdir()
+    with (sweep.out / "evaluation.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert sweep.call(*GRID) == 2
+    assert "another command evaluates" in capfd.readouterr().err
+    assert not sweep.calls
+    assert sweep.call(*GRID) == 0
+
+
+def test_task_names_keep_their_spaces(sweep, tmp_path):
+    table = tmp_path / "my tracks.csv"
+    table.write_text("path\n")
+    assert sweep.call("--data.supervised_data_p=1", f"--tasks=[{table}, synth_key]") == 0
+    assert f'--tasks=["{table}", "synth_key"]' in sweep.calls[0]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "says"),
+    [
+        ("[synth_tag]", "no such task. Did you mean synth_tags?"),
+        ("[no such.csv]", "--tasks=no such.csv"),
+        ("[synth_tags", "a list of names"),
+        ("3", "a list of names"),
+        ("[synth_tags,synth_tags]", "twice"),
+    ],
+)
+def test_tasks_that_there_are_not_are_refused_before_anything_is_run(sweep, capfd, tasks, says):
+    assert sweep.call(*GRID, f"--tasks={tasks}") == 2
+    assert says in capfd.readouterr().err
+    assert not sweep.out.exists()
 
 
 def test_of_one_point_everything_is_in_its_folder(sweep):
@@ -489,7 +601,7 @@ def test_wandbs_definition_gives_points_that_pretrain_py_takes(own_logging):
         command = expanded(dict(zip(axes, values, strict=True)))
         assert command[:4] == ["/usr/bin/env", "python", "-m", "semisupcon.sweep"]
         [point] = points(*command[4:])
-        config = cli._parsed(point)
+        config = parsed(point)
         found = (
             config["data"]["supervised_data_p"],
             config["data"]["intrabatch_supervised_p"],
@@ -499,13 +611,17 @@ def test_wandbs_definition_gives_points_that_pretrain_py_takes(own_logging):
         assert config["log"] is True
 
 
-def test_the_grid_of_the_same_command_is_made_of_the_points_of_wandbs_definition():
+def test_the_grid_of_the_same_command_is_made_of_the_points_of_wandbs_definition(own_logging):
     axes = {name: each["values"] for name, each in yaml.safe_load(WANDB.read_text())["parameters"].items()}
     fixed = [each for each in expanded({}) if each.startswith("--")]
     whole = points(*fixed, *(f"--{name}={values}" for name, values in axes.items()))
     assert len(whole) == 27
     [single] = points(*expanded({name: values[-1] for name, values in axes.items()})[4:])
     assert single == whole[-1]
+    configs = ["--config", SMSL, "--config", "config/pretraining/demo.yaml"]
+    grid = points(*(f"--{name}={values}" for name, values in axes.items()), *configs)
+    assert grid[-1] != single, "without --log, and spelt another way"
+    assert not differences(settings(parsed(grid[-1])), settings(parsed(single)))
     assert len(WANDB.read_text().splitlines()) <= 35
 
 
@@ -529,11 +645,11 @@ def test_the_real_scripts(tmp_path):
     content = json.loads(note.read_text())
     content |= {
         "finished": False,
-        "arguments": [each.replace("max_steps=2", "max_steps=3") for each in content["arguments"]],
+        "settings": content["settings"] | {"trainer.max_steps": 3},
     }
     note.write_text(json.dumps(content))
     other = tmp_path / "out" / "ps1" / "point.json"
-    other.write_text(other.read_text().replace("max_steps=2", "max_steps=3"))
+    other.write_text(other.read_text().replace('max_steps": 2', 'max_steps": 3'))
     done = call(3)
     assert done.returncode == 0, done.stderr
     metrics = [

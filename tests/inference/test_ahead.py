@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from semisupcon import audio
+from semisupcon import audio, workers
 from semisupcon.errors import BadAudio
 from semisupcon.inference import ahead
 from semisupcon.workers import Died
@@ -160,6 +160,42 @@ def test_workers_survive_a_kill(paths, tmp_path):
 
     assert len([first, *rest]) == 30
     assert sum(isinstance(each, BadAudio) for each in rest) == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_once_stopped_no_process_is_left_or_started(paths, tmp_path, monkeypatch):
+    started, init = [], workers._Worker.__init__
+
+    def start(worker):
+        started.append(stopped.is_set())
+        init(worker)
+
+    monkeypatch.setattr(workers._Worker, "__init__", start)
+    stopped, before = threading.Event(), threading.active_count()
+    samples = ahead._Stoppable(2)
+    monkeypatch.setattr(ahead, "_Stoppable", lambda count: samples)
+    stop = samples.stop
+
+    def stopping():
+        stopped.set()
+        stop()
+
+    monkeypatch.setattr(samples, "stop", stopping)
+    monkeypatch.setattr(ahead, "_results", lambda calls, workers: _slow(workers))
+    found = ahead.decoded(paths, RATE, 2, str(tmp_path))
+    next(found)
+    found.close()
+
+    assert threading.active_count() == before
+    assert started
+    assert not any(started)
+    assert not _workers()
+
+
+def _slow(workers):
+    """A call that is done at once, and others that take a minute."""
+    with workers:
+        yield from workers.results(time.sleep, [(0,), (60,), (60,)])
 
 
 def _workers() -> list[int]:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ import pytest
 import torch
 from quiet import undone
 
+from semisupcon import audio
 from semisupcon import command as commands
 from semisupcon.embed import Embedder, TrackEmbedding, main
 from semisupcon.inference import ahead
@@ -207,10 +209,11 @@ def test_bad_files_are_named_once_and_do_not_stop_the_rest(embed, saved, tmp_pat
     badfiles.unusual(tmp_path / "music" / "unusual")
     bad = {path for path in badfiles.unusable(tmp_path / "music").values() if path.is_file() or path.is_symlink()}
 
-    status, text = embed(tmp_path / "music", f"--checkpoint={saved()}", f"--out={tmp_path / 'x.npz'}")
+    args = (tmp_path / "music", f"--checkpoint={saved()}", f"--out={tmp_path / 'x.npz'}", "--max_bad_share=1")
+    status, text = embed(*args)
 
     assert status == 0
-    with (tmp_path / "x.bad_files.csv").open(newline="", encoding="utf-8") as file:
+    with (tmp_path / "x.npz.bad_files.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [row["path"] for row in rows] == sorted(path.name for path in bad)
     reasons = {row["path"]: row["reason"] for row in rows}
@@ -230,7 +233,7 @@ def test_a_missing_file_among_others_is_bad(embed, saved, music, tmp_path):
 
     assert status == 0
     assert read(tmp_path / "x.csv")["path"].tolist() == [str(music / "one.wav")]
-    assert str(missing) in (tmp_path / "x.bad_files.csv").read_text()
+    assert str(missing) in (tmp_path / "x.csv.bad_files.csv").read_text()
 
 
 def test_where_nothing_gives_audio_it_is_an_error_and_the_list_is_there(embed, saved, tmp_path):
@@ -242,8 +245,8 @@ def test_where_nothing_gives_audio_it_is_an_error_and_the_list_is_there(embed, s
 
     assert status == 2
     assert "None of the 2 files gives audio. The first: a.wav (is not audio" in text
-    assert len((tmp_path / "x.bad_files.csv").read_text().splitlines()) == 3
-    assert not list(tmp_path.glob("x.csv*"))
+    assert len((tmp_path / "x.csv.bad_files.csv").read_text().splitlines()) == 3
+    assert [path.name for path in tmp_path.glob("x.csv*")] == ["x.csv.bad_files.csv"]
 
 
 def test_an_empty_folder_is_an_error(embed, saved, tmp_path):
@@ -251,7 +254,7 @@ def test_an_empty_folder_is_an_error(embed, saved, tmp_path):
     status, text = embed(tmp_path / "music", f"--checkpoint={saved()}", f"--out={tmp_path / 'x.csv'}")
 
     assert status == 2
-    assert "no audio file below" in text
+    assert "is a folder without an audio file" in text
 
 
 def test_a_finished_output_is_replaced_only_on_request(embed, saved, many, music, tmp_path):
@@ -267,7 +270,7 @@ def test_a_finished_output_is_replaced_only_on_request(embed, saved, many, music
     status, _ = embed(music, f"--checkpoint={saved()}", f"--out={out}", "--overwrite=true")
     assert status == 0
     assert len(read(out)["path"]) == 7
-    assert not (tmp_path / "x.bad_files.csv").exists(), "that list was of the files before"
+    assert not (tmp_path / "x.npz.bad_files.csv").exists(), "that list was of the files before"
 
 
 def test_segments_that_are_there_are_not_replaced_unasked_either(embed, saved, music, tmp_path):
@@ -346,6 +349,152 @@ def test_too_little_memory_of_a_gpu_is_said(embed, saved, music, tmp_path, monke
 
     assert status == 2
     assert "too small for --batch_size=4" in text
+
+
+def stopped_at(monkeypatch, number, call):
+    """Call, and have Ctrl-C come before a file."""
+    append = journals.Journal.append
+
+    def stop(journal, name, result):
+        if journal.files == number:
+            raise KeyboardInterrupt
+        append(journal, name, result)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(journals.Journal, "append", stop)
+        status, text = call()
+    assert status == 130
+    return text
+
+
+def test_files_replaced_under_their_names_are_not_mixed_with_those_before(embed, saved, many, tmp_path, monkeypatch):
+    args = (many, f"--checkpoint={saved()}", f"--out={tmp_path / 'x.csv'}")
+    stopped_at(monkeypatch, 12, lambda: embed(*args))
+    status = (many / "20.wav").stat()
+    os.utime(many / "20.wav", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+
+    status, text = embed(*args)
+
+    assert status == 2
+    assert "the files (where they lie, their sizes, when they were changed): " in text
+    assert "names of the files" not in text
+    assert embed(*args, "--overwrite=true")[0] == 0
+
+
+def test_another_folder_of_the_same_names_is_refused_and_a_finished_one_gives_the_same_bytes(
+    embed, saved, many, tmp_path, monkeypatch
+):
+    shutil.copytree(many, tmp_path / "copy")
+    args = (f"--checkpoint={saved()}", f"--out={tmp_path / 'x.npz'}")
+    stopped_at(monkeypatch, 12, lambda: embed(many, *args))
+
+    assert embed(tmp_path / "copy", *args)[0] == 2
+    assert embed(many, *args)[0] == 0
+    embed(tmp_path / "copy", args[0], f"--out={tmp_path / 'y.npz'}")
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "y.npz").read_bytes()
+
+
+def test_overwrite_begins_anew_and_the_command_without_it_goes_on(embed, saved, many, tmp_path, monkeypatch):
+    args = (many, f"--checkpoint={saved()}", f"--out={tmp_path / 'x.csv'}")
+    assert embed(*args)[0] == 0
+    before = (tmp_path / "x.csv").read_bytes()
+    (tmp_path / "x.csv").write_text("old")
+    stopped_at(monkeypatch, 12, lambda: embed(*args, "--overwrite=true"))
+    assert (tmp_path / "x.csv").read_text() == "old"
+    text = stopped_at(monkeypatch, 5, lambda: embed(*args, "--overwrite=true"))
+    assert "goes on from there, without --overwrite=true" in text
+
+    status, text = embed(*args)
+
+    assert status == 0
+    assert "5 of 30 files are embedded already" in text
+    assert (tmp_path / "x.csv").read_bytes() == before
+
+
+def test_overwrite_leaves_no_segments_of_the_output_before(embed, saved, music, tmp_path):
+    args = (music, f"--checkpoint={saved()}", f"--out={tmp_path / 'x.csv'}")
+    embed(*args, "--segments=true")
+    assert (tmp_path / "x.segments.csv").exists()
+
+    assert embed(*args, "--overwrite=true")[0] == 0
+    assert not (tmp_path / "x.segments.csv").exists()
+
+
+def test_where_the_disk_is_gone_the_command_stops_and_goes_on_when_it_is_back(
+    embed, saved, track, tmp_path, monkeypatch
+):
+    for number in range(60):
+        track(tmp_path / "music" / f"{number:02}.wav", T, seed=number)
+    (tmp_path / "music" / "03.wav").write_bytes(b"")
+    args = (tmp_path / "music", f"--checkpoint={saved()}", "--batch_size=7")
+    embed(*args, f"--out={tmp_path / 'whole.npz'}")
+    decode = audio.decode
+
+    def gone(path, rate):
+        if int(Path(path).stem) >= 10:
+            raise OSError(5, "Input/output error")
+        return decode(path, rate)
+
+    out = f"--out={tmp_path / 'x.npz'}"
+    with monkeypatch.context() as patch:
+        patch.setattr(audio, "decode", gone)
+        status, text = embed(*args, out)
+    assert status == 2
+    assert "x cannot be read (Input/output error)" in text
+    assert "more than --max_bad_share=0.2 allows" in text
+    assert len((tmp_path / "x.npz.part" / "rows.jsonl").read_text().splitlines()) >= 20
+
+    status, text = embed(*args, out)
+
+    assert status == 0
+    assert "10 of 60 files are embedded already" in text
+    assert (tmp_path / "x.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+def test_a_large_share_of_bad_files_is_left_out_only_on_request(embed, saved, many, tmp_path):
+    for number in range(8, 15):
+        (many / f"{number:02}.wav").write_bytes(b"")
+    args = (many, f"--checkpoint={saved()}", f"--out={tmp_path / 'x.csv'}")
+
+    for _ in range(2):  # going on is no way around it
+        status, text = embed(*args)
+        assert status == 2
+        assert "9 of 30 files tried give no audio" in text
+    assert embed(*args, "--max_bad_share=1")[0] == 0
+    assert len(read(tmp_path / "x.csv")["path"]) == 21
+
+
+def test_bad_lists_of_two_formats_do_not_meet(embed, saved, many, tmp_path):
+    for suffix in ("csv", "npz"):
+        embed(many, f"--checkpoint={saved()}", f"--out={tmp_path / f'e.{suffix}'}")
+    assert {path.name for path in tmp_path.glob("*bad_files*")} == {"e.csv.bad_files.csv", "e.npz.bad_files.csv"}
+
+
+def test_a_folder_as_output_is_refused_at_once(embed, music, tmp_path):
+    (tmp_path / "x.csv").mkdir()
+    status, text = embed(music, "--checkpoint=nowhere.ckpt", f"--out={tmp_path / 'x.csv'}", "--overwrite=true")
+
+    assert status == 2
+    assert "x.csv: is a folder" in text
+
+
+def test_nothing_is_promised_of_a_folder_that_is_not_there(embed, saved, music, tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    status, text = embed(music, f"--checkpoint={saved()}", f"--out={tmp_path / 'file' / 'x.csv'}")
+
+    assert status == 2
+    assert "cannot be written" in text
+    assert "stays in" not in text
+
+
+def test_without_a_stderr_it_works(saved, music, tmp_path):
+    out = tmp_path / "x.csv"
+    command = 'exec "$0" -m semisupcon.embed "$@" 2>&-'
+    args = [str(music), f"--checkpoint={saved()}", f"--out={out}", "--num_workers=0"]
+    run = ["sh", "-c", command, sys.executable, *args]
+
+    assert subprocess.run(run, cwd=ROOT, check=False).returncode == 0
+    assert out.exists()
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from semisupcon.errors import UserError
 from semisupcon.inference.inputs import find
 
 
@@ -58,8 +59,7 @@ def test_a_folder_without_audio_is_named_with_the_reason(tree):
     (found,) = find(["empty"])
 
     assert found.name == "empty"
-    assert found.reason.startswith("is a folder: no audio file below")
-    assert "data_dir" not in found.reason
+    assert found.reason == "is a folder without an audio file (it holds no file at all)"
 
 
 def test_a_folder_that_cannot_be_read_is_named_and_the_rest_is_found(tree, monkeypatch, caplog):
@@ -85,3 +85,41 @@ def test_a_name_that_no_file_can_hold_is_bad(tree):
 
     assert found.reason == "has a name that is not UTF-8; rename it"
     found.name.encode()
+
+
+def test_a_folder_whose_name_has_a_colon_and_a_stop_is_named_with_the_reason(tree):
+    (tree / "a: b. c").mkdir()
+    (tree / "a: b. c" / "x.txt").write_text("x")
+
+    (found,) = find(["a: b. c"])
+
+    assert found == ("a: b. c", "a: b. c", "is a folder without an audio file (1 files: 1 .txt)")
+
+
+def test_a_name_in_a_folder_that_no_file_can_hold_is_bad_and_the_rest_is_found(tree):
+    Path(os.fsdecode(b"music/stra\xffnge.wav")).write_bytes(b"x")
+
+    found = find(["music"])
+
+    assert [each.reason for each in found] == ["", "", "has a name that is not UTF-8; rename it"]
+    assert names(found)[2] == "stra\\xffnge.wav"
+
+
+def test_kinds_that_are_not_read_are_counted_and_others_than_audio_are_not(tree, caplog):
+    for name in ("a.m4a", "b.M4A", "a/c.wma", "cover.jpg"):
+        (tree / "music" / name).write_bytes(b"x")
+
+    with caplog.at_level(logging.INFO):
+        assert names(find(["music"])) == ["a/c.MP3", "b.wav"]
+    assert caplog.messages == ["left out, not read by libsndfile: 2 .m4a, 1 .wma"]
+
+
+@pytest.mark.parametrize("suffix", ["aifc", "snd", "rf64", "wave"])
+def test_all_that_libsndfile_reads_is_found(tree, suffix):
+    (tree / "music" / f"a.{suffix}").write_bytes(b"x")
+    assert f"a.{suffix}" in names(find(["music"]))
+
+
+def test_empty_text_is_not_the_working_folder(tree):
+    with pytest.raises(UserError, match="empty text"):
+        find(["music", ""])

@@ -14,7 +14,7 @@ from semisupcon.inference.journal import Journal, Row
 from semisupcon.inference.plan import Plan
 
 RATE, T, D = 8000, 400, 3
-PLAN = Plan("0", "a.ckpt", "aa", "x.Encoder", D, RATE, T / RATE, T / RATE, 64, "cpu", True, 12, "bb")
+PLAN = Plan("0", "a.ckpt", "aa", "x.Encoder", D, RATE, T / RATE, T / RATE, 64, "cpu", True, 12, "bb", "ff")
 
 
 def results(count=12):
@@ -138,10 +138,55 @@ def test_the_same_checkpoint_by_another_name_goes_on(tmp_path):
         assert journal.files == 12
 
 
-def test_fresh_goes_on_where_the_options_are_the_same(tmp_path):
+def test_fresh_begins_anew_even_where_the_options_are_the_same(tmp_path):
     fill(tmp_path)
     with Journal(tmp_path, PLAN, fresh=True) as journal:
-        assert journal.files == 12
+        assert (journal.files, journal.replaces) == (0, True)
+    with Journal(tmp_path, PLAN) as journal:
+        assert journal.replaces, "as it was asked for when it began"
+
+
+def test_ctrl_c_while_rows_are_written_writes_none_twice(tmp_path):
+    class Interrupted:
+        def __init__(self, file):
+            self.file = file
+
+        def __getattr__(self, name):
+            return getattr(self.file, name)
+
+        def flush(self):
+            self.file.flush()
+            self.flush = self.file.flush
+            raise KeyboardInterrupt
+
+    with Journal(tmp_path, PLAN) as journal:
+        for name, result in list(results())[:7]:
+            journal.append(name, result)
+        journal._open["rows.jsonl"] = Interrupted(journal._open["rows.jsonl"])
+        with pytest.raises(KeyboardInterrupt):
+            journal.flush()
+
+    assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 7
+
+
+def test_rows_of_other_files_than_those_of_the_list_are_cut_off(tmp_path):
+    whole = fill(tmp_path)
+    names = [name for name, _ in results()]
+    lines = whole["rows.jsonl"].splitlines(keepends=True)
+    (tmp_path / "rows.jsonl").write_bytes(b"".join(lines[:3] + lines[2:]))  # one came twice
+
+    with Journal(tmp_path, PLAN, names=names) as journal:
+        assert journal.files == 3
+    assert fill(tmp_path, 3) == whole
+
+
+def test_a_bad_file_that_gives_audio_by_now_is_done_again_with_all_behind_it(tmp_path):
+    whole, asked = fill(tmp_path), []
+
+    with Journal(tmp_path, PLAN, again=lambda number, row: asked.append((number, row.path)) or number == 8) as journal:
+        assert (journal.files, journal.bad) == (8, 1)
+    assert asked == [(3, "3.wav"), (8, "8.wav")]
+    assert fill(tmp_path, 8) == whole
 
 
 def test_two_at_once_are_refused(tmp_path):

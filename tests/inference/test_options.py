@@ -36,6 +36,8 @@ def test_none_is_what_is_not_given():
         ([*NEEDED], "Not given: INPUT."),
         ([], "Not given: INPUT, --checkpoint, --out."),
         (["music", *NEEDED, "--hop=0"], "--hop: 0 given, and a length in seconds expected"),
+        (["music", *NEEDED, "--hop=3601"], "--hop: 3601 given, and at most 3600 seconds are possible"),
+        (["music", *NEEDED, "--max_bad_share=2"], "--max_bad_share: 2 given, and a share from 0 to 1 expected"),
         (["music", *NEEDED, "--length=nan"], "--length: nan given"),
         (["music", *NEEDED, "--segments=perhaps"], "--segments: perhaps given, and true or false expected"),
         (["music", *NEEDED, "--batch_size=0"], "--batch_size: 0 given, and a whole number expected, at least 1"),

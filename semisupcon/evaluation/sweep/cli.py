@@ -165,7 +165,8 @@ def _known(text: str) -> str:
             raise UserError(
                 f"--tasks={name}: no such task.{did_you_mean(name, TASKS)}\nThe tasks are: {', '.join(sorted(TASKS))}."
             )
-        if name.lower().endswith(manifest.SUFFIXES) and not manifest.find(layout.absolute(name)):
+        path = layout.absolute(name)
+        if name.lower().endswith(manifest.SUFFIXES) and not path.is_file() and not manifest.find(path):
             raise UserError(f"--tasks={name}: there is no such file.")
     return json.dumps(asked)
 

@@ -60,8 +60,8 @@ class Launcher:
     """Runs the points of a sweep, each in a folder of its name below ``out``.
 
     A point's folder holds the run of pretrain.py (``pretrain/``), what that said (``pretrain.log``) and what was asked
-    for and what that came to (``point.json``). A finished point is not run again. One that was interrupted goes on from its last checkpoint,
-    or begins anew where it has none.
+    for and what that came to (``point.json``). A finished point is not run again. One that was interrupted goes on from
+    its last checkpoint, or begins anew where it has none.
 
     Args:
         out: the folder of the sweep.

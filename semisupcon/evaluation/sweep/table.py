@@ -83,7 +83,10 @@ class Outcome:
         return list(dict.fromkeys(row["task"] for row in self.rows))
 
     def chosen(self, task: str) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-        """What the tables show of a task, as the first of its main metrics, of a probe of embeddings if there is one: what that is of, and the methods' rows."""
+        """What the tables show of a task, as the first main number: what that is of, and the methods' rows.
+
+        A probe of embeddings comes before all else.
+        """
         mains = [row for row in self.rows if row["task"] == task and row["main"] == "True"]
         if not mains:
             return {}, {}
