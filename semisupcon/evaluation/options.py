@@ -11,7 +11,7 @@ from semisupcon.errors import UserError, did_you_mean
 from semisupcon.evaluation.cases import GivenTask
 from semisupcon.evaluation.corruption import ROBUSTNESS
 
-Part = Literal["probe", "few", "zero_shot", "neighbours", "retrieval", "robustness", "shape", "finetune"]
+Part = Literal["probe", "few", "zero_shot", "neighbours", "retrieval", "shape", "robustness", "finetune"]
 Probe = Literal["linear", "mlp", "marble"]
 
 PARTS: tuple[str, ...] = get_args(Part)
