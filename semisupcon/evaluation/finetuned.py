@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import shutil
+import signal
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ CONFIG = "config/finetuning/finetune.yaml"
 
 _ASKED, _SCORES, _METRICS = "asked.json", "scores.npz", "metrics.json"
 _SEEDS = ("PL_GLOBAL_SEED", "PL_SEED_WORKERS")  # that Lightning leaves in the environment
+
+TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -130,6 +133,8 @@ def _run(arguments: Sequence[str]) -> tuple[npt.NDArray[Any], Floats32]:
             if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes an exit of it
                 raise KeyboardInterrupt from None
             raise
+        if command.trainer.received_sigterm:  # in the last epoch, after which Lightning looks at it no more
+            raise SystemExit(TERMINATED)
         (values, rows), *_ = found
         return np.array(command.datamodule.names(rows)), values.numpy().astype(np.float32)
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import random
+import signal
 import warnings
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from commandline import FINETUNE, ROOT, SMALL_FINE, command, genres, own_logging
 
 from semisupcon import datasets
 from semisupcon.downstream.cli import Evaluate
+from semisupcon.downstream.finetune import FineTune
 from semisupcon.downstream.metrics import evaluate
 from semisupcon.errors import UserError
 from semisupcon.evaluation import finetuned, shipped
@@ -162,6 +164,21 @@ def test_ctrl_c_goes_through_as_itself_and_leaves_no_folder(tune, monkeypatch, t
 
     monkeypatch.setattr("semisupcon.downstream.finetune.FineTune.scores", interrupted)
     with pytest.raises(KeyboardInterrupt):
+        tune()
+    assert not (tmp_path / "tuned").exists()
+
+
+def test_a_termination_in_the_last_epoch_ends_it_too(tune, monkeypatch, tmp_path):
+    """Lightning notes the signal, and looks at the note only while there is an epoch to come."""
+    validated = FineTune.on_validation_epoch_end
+
+    def last(self):
+        validated(self)
+        if self.trainer.current_epoch == 1 and not self.trainer.sanity_checking:
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(FineTune, "on_validation_epoch_end", last)
+    with pytest.raises(SystemExit):
         tune()
     assert not (tmp_path / "tuned").exists()
 
