@@ -133,8 +133,10 @@ def _run(arguments: Sequence[str]) -> tuple[npt.NDArray[Any], Floats32]:
             if isinstance(end.__context__, KeyboardInterrupt):  # Lightning makes an exit of it
                 raise KeyboardInterrupt from None
             raise
-        if command.trainer.received_sigterm:  # in the last epoch, after which Lightning looks at it no more
-            raise SystemExit(TERMINATED)
+        except Exception:
+            if command.trainer.received_sigterm:  # the loading processes were told too, and their end comes first
+                raise SystemExit(TERMINATED) from None
+            raise
         (values, rows), *_ = found
         return np.array(command.datamodule.names(rows)), values.numpy().astype(np.float32)
 

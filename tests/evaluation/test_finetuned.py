@@ -168,18 +168,17 @@ def test_ctrl_c_goes_through_as_itself_and_leaves_no_folder(tune, monkeypatch, t
     assert not (tmp_path / "tuned").exists()
 
 
-def test_a_termination_in_the_last_epoch_ends_it_too(tune, monkeypatch, tmp_path):
-    """Lightning notes the signal, and looks at the note only while there is an epoch to come."""
-    validated = FineTune.on_validation_epoch_end
+def test_a_termination_is_none_of_the_failures_after_which_others_go_on(tune, monkeypatch, tmp_path):
+    """Lightning notes the signal; that the loading processes have died of it comes first, as an error like others."""
 
-    def last(self):
-        validated(self)
-        if self.trainer.current_epoch == 1 and not self.trainer.sanity_checking:
-            signal.raise_signal(signal.SIGTERM)
+    def killed(self, batch, batch_idx):
+        signal.raise_signal(signal.SIGTERM)
+        raise RuntimeError("DataLoader worker is killed by signal: Terminated.")
 
-    monkeypatch.setattr(FineTune, "on_validation_epoch_end", last)
-    with pytest.raises(SystemExit):
+    monkeypatch.setattr(FineTune, "training_step", killed)
+    with pytest.raises(SystemExit) as end:
         tune()
+    assert end.value.code == 143
     assert not (tmp_path / "tuned").exists()
 
 
