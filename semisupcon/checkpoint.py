@@ -31,7 +31,7 @@ def describe(encoder: Encoder, samples: int | None) -> dict[str, Any]:
         samples: length of the views it was trained on.
     """
     # In full, for who reads them may be started in another folder.
-    origins = [str(Path(path).absolute()) for each in encoder.origins() for path in (each.checkpoint, *each.before)]
+    origins = [str(Path(path).absolute()) for path in encoder.sources()]
     about = {"format": 1, "version": __version__, "encoder": encoder.spec, "samples": samples}
     return {**about, "origins": list(dict.fromkeys(origins))}
 

@@ -95,8 +95,7 @@ class Downstream(LightningModule):
     @property
     def sources(self) -> list[str]:
         """The checkpoints that the encoder's weights came from, and those before them; none = it began untrained."""
-        origins = self.encoder.origins()
-        return list(dict.fromkeys(path for each in origins for path in (each.checkpoint, *each.before)))
+        return self.encoder.sources()
 
     def check(self, data: TaskDataModule) -> None:
         """Raise a UserError where the task cannot be trained on, before anything is written."""

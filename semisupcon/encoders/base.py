@@ -93,6 +93,10 @@ class Encoder(nn.Module):
         inner = (module for module in self.modules() if isinstance(module, Encoder) and module is not self)
         return [module.origin for module in inner if module.origin is not None]
 
+    def sources(self) -> list[str]:
+        """The checkpoints that its weights came from, and those before them, each once; none = all is fresh."""
+        return list(dict.fromkeys(path for each in self.origins() for path in (each.checkpoint, *each.before)))
+
     @property
     def spec(self) -> dict[str, Any]:
         """``{"class_path": ..., "init_args": ...}``, all defaults filled in, tuples as lists; ``build`` undoes it.

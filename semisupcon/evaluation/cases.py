@@ -141,8 +141,7 @@ class Case:
 
     def seen(self, encoder: Encoder) -> int | None:
         """How many of the test files the encoder was trained on; None = not known."""
-        origins = [path for each in encoder.origins() for path in (each.checkpoint, *each.before)]
-        return seen_in_pretraining(origins, self.data.pools, self.how.leak_check != "off", self.how.store)
+        return seen_in_pretraining(encoder.sources(), self.data.pools, self.how.leak_check != "off", self.how.store)
 
 
 @dataclass(eq=False)

@@ -15,12 +15,11 @@ from semisupcon.evaluation.figures.report import LOWEST, Panel, report_picture
 from semisupcon.evaluation.figures.space import maps_picture, spectrum_picture
 from semisupcon.evaluation.maps import Maps
 from semisupcon.evaluation.numbers import Numbers
-from semisupcon.evaluation.options import Options
 from semisupcon.evaluation.page import write_page
 from semisupcon.evaluation.run import safe
 
 
-def draw(folder: Path, numbers: Numbers, options: Options) -> dict[str, str]:
+def draw(folder: Path, numbers: Numbers) -> dict[str, str]:
     """All pictures that there are numbers for: what each shows -> its file inside the folder."""
     drawn: dict[str, str] = {}
     if panels := _panels(numbers):
@@ -149,15 +148,9 @@ def _maps(
         file = f"map-{safe(name)}.png"
         maps_picture(maps, values, task, folder / file)
         drawn[f"map_{name}"] = file
-    points = {
-        name: {"pca": each.pca} | ({} if each.tsne is None else {"tsne": each.tsne}) for name, each in maps.items()
-    }
+    points = {name: {"pca": each.pca, "tsne": each.tsne} for name, each in maps.items()}
     write_page(folder / f"maps{end}.html", f"Maps of {', '.join(tasks)}", points, names, labels)
     return {**drawn, f"page{end}": f"maps{end}.html"}
-
-
-def _places(maps: Maps) -> dict[str, Any]:
-    return {"pca": maps.pca} if maps.tsne is None else {"pca": maps.pca, "tsne": maps.tsne}
 
 
 def _map(result: Result) -> Maps:

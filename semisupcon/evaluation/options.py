@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, get_args
 
 from semisupcon.augment.registry import TRANSFORMS
@@ -91,6 +91,12 @@ class Options:
         self.leak_check: Literal["drop", "stop", "off"] = leak_check
         self.finetune = finetune or []
         self._check()
+
+    def drawn(self, shares: Sequence[float]) -> Iterator[tuple[float, int]]:
+        """Each share with the numbers of its subsets; of all there is one."""
+        for share in shares:
+            for draw in range(self.subsets if share < 1 else 1):
+                yield share, draw
 
     def _check(self) -> None:
         for name in ("shares", "zero_shot_shares"):

@@ -50,7 +50,7 @@ def write(folder: Path, done: Done, subjects: Sequence[Subject], options: Option
     }
     write_json(folder / "results.json", content)
     try:
-        pictures = illustrate.draw(folder, numbers, options)
+        pictures = illustrate.draw(folder, numbers)
     except Exception as error:  # not worth the numbers
         pictures = {}
         note_failure(folder, done, "pictures", error)

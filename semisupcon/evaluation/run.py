@@ -221,12 +221,10 @@ class Benchmark:
         return Step("robustness", name, cases, about, lambda: robustness(ready(), cases, corruption, self.options))
 
     def _finetuned(self, case: Case) -> Iterator[Step]:
-        options = self.options
         for subject in self.subjects:
-            for share in options.shares:
-                for draw in range(options.subsets if share < 1 else 1):
-                    for seed in options.seeds:
-                        yield self._tuned(subject, case, (share, draw, seed))
+            for share, draw in self.options.drawn(self.options.shares):
+                for seed in self.options.seeds:
+                    yield self._tuned(subject, case, (share, draw, seed))
 
     def _tuned(self, subject: Subject, case: Case, at: tuple[float, int, int]) -> Step:
         from semisupcon.evaluation import finetuning  # which takes the seconds of Lightning's command line

@@ -126,12 +126,11 @@ def subsets(
     case: Case, train: EmbeddedClips, wanted: Sequence[float], options: Options
 ) -> Iterator[tuple[float, int, Indices]]:
     """Shares of the training clips: share, number of the subset, and which clips; of all there is one subset."""
-    for share in wanted:
-        for draw in range(options.subsets if share < 1 else 1):
-            taken = case.taken(share, options.seed + draw)
-            which = np.flatnonzero([str(name) in taken for name in train.names])
-            if len(which):  # else all that the share takes are broken
-                yield share, draw, which
+    for share, draw in options.drawn(wanted):
+        taken = case.taken(share, options.seed + draw)
+        which = np.flatnonzero([str(name) in taken for name in train.names])
+        if len(which):  # else all that the share takes are broken
+            yield share, draw, which
 
 
 @lru_cache(maxsize=256)
